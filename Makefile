@@ -1,0 +1,35 @@
+# floe's targets. Each does what its script says; the scripts install what is missing.
+
+.PHONY: help build check test demo slt services clean-services
+
+help:
+	@echo "make build            the release binary; its path is on the last line"
+	@echo "make demo             builds floe and shows it at work, without any other service"
+	@echo "make check            format, lint and the map: the whole ritual before a commit"
+	@echo "make test             all tests, with PostgreSQL, Kafka, Debezium, S3 and an Iceberg catalog of their own"
+	@echo "make slt FILE=f.slt SERVER=127.0.0.1:4566    a sqllogictest file against a server that runs"
+	@echo "make services         starts the test services and leaves them running"
+	@echo "make clean-services   stops them and removes their data (downloads are kept)"
+
+build:
+	@scripts/build
+
+check:
+	@scripts/check
+
+test:
+	@scripts/test
+
+demo:
+	@scripts/demo
+
+slt:
+	@scripts/slt "$(FILE)" "$(SERVER)"
+
+services:
+	@scripts/setup test
+	@scripts/services/all up
+	@scripts/services/env
+
+clean-services:
+	@scripts/services/all wipe

@@ -1,0 +1,91 @@
+//! What the epoch driver is told: by sessions (commands) and by source threads (records, ends, failures).
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::catalog::Definition;
+use crate::planner::CircuitPlan;
+use crate::sinks::Sink;
+use crate::sources::{SourceBatch, SourceSpec};
+use crate::types::{Epoch, ObjectId, Offsets, RelationSchema, Report};
+use crate::zset::Delta;
+
+pub type Reply<T> = oneshot::Sender<Result<T, Report>>;
+
+pub enum Event {
+    Records {
+        source: ObjectId,
+        batches: Vec<SourceBatch>,
+    },
+    /// The source works again (`None`), cannot be read for now, or has stopped for good.
+    SourceState {
+        source: ObjectId,
+        error: Option<Report>,
+        stopped: bool,
+    },
+    Ends {
+        source: ObjectId,
+        token: u64,
+        ends: Result<Offsets, Report>,
+    },
+    Command(Command),
+}
+
+pub enum Command {
+    /// Applies a transaction's net changes of tables in one epoch, all or none, and answers when it is published.
+    Change {
+        changes: Vec<(ObjectId, Delta)>,
+        reply: Reply<()>,
+    },
+    Install {
+        install: Box<Install>,
+        reply: Reply<ObjectId>,
+    },
+    /// The objects in the order in which they go: dependents first.
+    Drop {
+        ids: Vec<ObjectId>,
+        reply: Reply<()>,
+    },
+    /// Answers when all that the sources held when it was asked is published.
+    Flush {
+        reply: Reply<Epoch>,
+    },
+    /// Writes a checkpoint and answers with its epoch.
+    Checkpoint {
+        reply: Reply<Epoch>,
+    },
+    /// A last checkpoint, and the end of the driver.
+    Shutdown {
+        reply: Reply<()>,
+    },
+}
+
+/// A new object, checked and planned as far as can be done outside the driver.
+pub struct Install {
+    pub schema_name: String,
+    pub name: String,
+    pub sql: String,
+    pub schema: RelationSchema,
+    pub depends_on: Vec<ObjectId>,
+    pub definition: Definition,
+    pub what: InstallWhat,
+    /// An object of the same name that this one replaces (`CREATE OR REPLACE VIEW`).
+    pub replaces: Option<ObjectId>,
+}
+
+pub enum InstallWhat {
+    Source {
+        spec: SourceSpec,
+    },
+    Table,
+    View,
+    MaterializedView {
+        plan: CircuitPlan,
+    },
+    /// The connected sink, and how often it commits at most.
+    Sink {
+        sink: Box<dyn Sink>,
+        interval: Duration,
+    },
+}

@@ -1,0 +1,28 @@
+//! What the coordinator has to be told when it starts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct CoordinatorConfig {
+    /// The state directory; made when it is not there.
+    pub data: PathBuf,
+    pub workers: usize,
+    /// Bytes that traces may hold.
+    pub memory: u64,
+    /// The one database's name.
+    pub database: String,
+    pub checkpoint_interval: Duration,
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> CoordinatorConfig {
+        CoordinatorConfig {
+            data: PathBuf::from("floe-data"),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: 2 << 30,
+            database: "floe".to_string(),
+            checkpoint_interval: Duration::from_secs(1),
+        }
+    }
+}

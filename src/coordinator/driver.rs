@@ -1,0 +1,541 @@
+//! The epoch driver: one thread that owns every circuit and moves the whole database from epoch to epoch.
+//!
+//! An epoch is sealed (what sources have brought and transactions have asked for), stepped (each relation once, inputs
+//! before what reads them: ids grow, and nothing reads a higher one), journalled (synced: from here on it cannot be
+//! lost), and published (readers see it). Every second or so a checkpoint writes all that changed, with the offsets, in
+//! one atomic write, and the journal is cut. A new object comes to be in an epoch of its own that ends in such a
+//! checkpoint, so that a crash leaves all of it or nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use crate::catalog::Catalog;
+use crate::state::{CheckpointRecord, Journal, JournalEntry, Staged, Store, TraceSet, Writes, zset_to_ipc};
+use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
+use crate::zset::{Delta, ZSet};
+
+use super::clock;
+use super::command::{Command, Event, Reply};
+use super::failures;
+use super::metrics::Metrics;
+use super::published::{Frontier, Published, PublishedRelation};
+use super::relation::{Relation, RelationKind, dead_letter_rows};
+use super::sink_worker::SinkWorker;
+use super::table;
+
+/// How much of what waits goes into one epoch.
+const EPOCH_EVENTS: usize = 64;
+/// Past so many staged rows a checkpoint does not wait for its time.
+const PENDING_ROWS: usize = 1_000_000;
+
+pub struct Driver {
+    pub store: Arc<Store>,
+    pub traces: TraceSet,
+    pub catalog: Arc<Catalog>,
+    pub relations: BTreeMap<ObjectId, Relation>,
+    pub sinks: BTreeMap<ObjectId, SinkFeed>,
+    pub epoch: Epoch,
+    pub now: i64,
+    pub offsets: BTreeMap<ObjectId, Offsets>,
+    pub next_id: u32,
+    pub incarnation: u64,
+    pub checkpointed: Epoch,
+    pub checkpoint_interval: Duration,
+    pub frontier: Arc<Frontier>,
+    pub metrics: Arc<Metrics>,
+    pub events: Sender<Event>,
+    pub runtime: tokio::runtime::Handle,
+    pub flushes: Vec<Flush>,
+    pub next_token: u64,
+}
+
+/// A sink's worker, and what it will be given with the next checkpoint.
+pub struct SinkFeed {
+    pub input: ObjectId,
+    pub pending: Vec<ZSet>,
+    pub worker: SinkWorker,
+}
+
+/// A FLUSH under way.
+pub struct Flush {
+    token: u64,
+    /// Sources whose ends are not known yet.
+    asked: BTreeSet<ObjectId>,
+    targets: BTreeMap<ObjectId, Offsets>,
+    reply: Option<Reply<Epoch>>,
+}
+
+/// A transaction's changes that wait for an epoch.
+struct Waiting {
+    changes: Vec<(ObjectId, Delta)>,
+    reply: Reply<()>,
+}
+
+/// What the sealed input of an epoch is.
+#[derive(Default)]
+pub struct Sealed {
+    pub deltas: BTreeMap<ObjectId, Delta>,
+    pub offsets: BTreeMap<ObjectId, Offsets>,
+    /// What cannot be read again: the changes of tables.
+    pub tables: Vec<(ObjectId, Delta)>,
+}
+
+impl Driver {
+    /// Runs until it is told to shut down.
+    pub fn run(mut self, inbox: Receiver<Event>) {
+        let mut last_checkpoint = Instant::now();
+        let mut changes: Vec<Waiting> = Vec::new();
+        loop {
+            let due = self.checkpoint_interval.saturating_sub(last_checkpoint.elapsed());
+            let patience = if self.epoch > self.checkpointed { due } else { Duration::from_secs(60) };
+            let mut events = Vec::new();
+            if changes.is_empty() {
+                match inbox.recv_timeout(patience) {
+                    Ok(event) => events.push(event),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            while events.len() < EPOCH_EVENTS {
+                match inbox.try_recv() {
+                    Ok(event) => events.push(event),
+                    Err(_) => break,
+                }
+            }
+            let mut commands = Vec::new();
+            for event in events {
+                match event {
+                    Event::Command(Command::Change { changes: asked, reply }) => {
+                        changes.push(Waiting { changes: asked, reply });
+                    }
+                    Event::Command(command) => commands.push(command),
+                    other => self.note(other),
+                }
+            }
+            if let Err(report) = self.advance(&mut changes) {
+                return self.stop_for_good(report, inbox);
+            }
+            for command in commands {
+                match self.obey(command) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(report) => return self.stop_for_good(report, inbox),
+                }
+            }
+            self.answer_flushes();
+            let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
+            if self.epoch > self.checkpointed && (full || last_checkpoint.elapsed() >= self.checkpoint_interval) {
+                if let Err(report) = self.checkpoint(Writes::new()) {
+                    return self.stop_for_good(report, inbox);
+                }
+                last_checkpoint = Instant::now();
+            }
+        }
+    }
+
+    /// The store refuses to write: readers keep the last published epoch, everything else is told why.
+    fn stop_for_good(mut self, report: Report, inbox: Receiver<Event>) {
+        tracing::error!("floe can no longer make changes durable: {report}");
+        let report = report.hint("queries still answer from the last epoch; make the state directory writable and restart floe");
+        self.metrics.set_broken(report.to_string());
+        for relation in self.relations.values_mut() {
+            if let RelationKind::Source(source) = &mut relation.kind {
+                source.worker = None;
+            }
+        }
+        for flush in &mut self.flushes {
+            if let Some(reply) = flush.reply.take() {
+                let _ = reply.send(Err(report.clone()));
+            }
+        }
+        while let Ok(event) = inbox.recv() {
+            let Event::Command(command) = event else { continue };
+            let _ = match command {
+                Command::Change { reply, .. } | Command::Drop { reply, .. } => reply.send(Err(report.clone())).is_ok(),
+                Command::Install { reply, .. } => reply.send(Err(report.clone())).is_ok(),
+                Command::Flush { reply } | Command::Checkpoint { reply } => reply.send(Err(report.clone())).is_ok(),
+                Command::Shutdown { reply } => {
+                    let _ = reply.send(Ok(()));
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Takes in what a source's thread tells.
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Records { source, batches } => {
+                // Records of a source that has stopped are read again when it is started again.
+                if let Some(source) = self.source_mut(source)
+                    && source.worker.is_some()
+                {
+                    source.queue.extend(batches);
+                }
+            }
+            Event::SourceState { source, error, stopped } => {
+                if let Some(source) = self.source_mut(source) {
+                    source.error = error;
+                    source.stopped = stopped;
+                }
+                self.metrics.set_source_errors(self.source_errors());
+            }
+            Event::Ends { source, token, ends } => self.note_ends(source, token, ends),
+            Event::Command(_) => {}
+        }
+    }
+
+    fn source_mut(&mut self, id: ObjectId) -> Option<&mut super::relation::SourceRelation> {
+        match self.relations.get_mut(&id).map(|r| &mut r.kind) {
+            Some(RelationKind::Source(source)) => Some(source),
+            _ => None,
+        }
+    }
+
+    fn source_errors(&self) -> BTreeMap<ObjectId, Report> {
+        self.relations
+            .iter()
+            .filter_map(|(id, relation)| match &relation.kind {
+                RelationKind::Source(source) => source.error.clone().map(|e| (*id, e)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// One epoch, if there is anything to do in it.
+    fn advance(&mut self, changes: &mut Vec<Waiting>) -> Result<(), Report> {
+        let mut sealed = Sealed::default();
+        let mut done = Vec::new();
+        self.seal_changes(changes, &mut sealed, &mut done);
+        self.seal_sources(&mut sealed);
+        if sealed.deltas.is_empty() && sealed.offsets.is_empty() {
+            for reply in done {
+                let _ = reply.send(Ok(()));
+            }
+            return Ok(());
+        }
+        let (epoch, now) = (self.epoch.next(), clock::now_micros().max(self.now));
+        let tables = sealed.tables.iter().map(|(id, delta)| Ok((*id, zset_to_ipc(&delta.0).map_err(|e| e.report())?)));
+        let entry = JournalEntry { epoch, now, offsets: sealed.offsets.clone(), tables: tables.collect::<Result<_, Report>>()? };
+        let started = Instant::now();
+        Journal::append(&self.store, &entry).map_err(|e| e.report())?;
+        self.metrics.journal.observe(started.elapsed().as_secs_f64());
+        self.step(epoch, now, sealed);
+        self.publish();
+        for reply in done {
+            let _ = reply.send(Ok(()));
+        }
+        Ok(())
+    }
+
+    /// Takes transactions into the epoch: those that touch no table which an earlier one of this epoch touched. What
+    /// cannot be done is answered at once and leaves nothing behind; the rest waits for the next epoch.
+    fn seal_changes(&mut self, changes: &mut Vec<Waiting>, sealed: &mut Sealed, done: &mut Vec<Reply<()>>) {
+        let mut touched = BTreeSet::new();
+        let mut later = Vec::new();
+        for waiting in changes.drain(..) {
+            let tables: BTreeSet<ObjectId> = waiting.changes.iter().map(|(table, _)| *table).collect();
+            if !touched.is_disjoint(&tables) {
+                later.push(waiting);
+                continue;
+            }
+            match self.check_changes(&waiting.changes) {
+                Ok(()) => {
+                    touched.extend(tables);
+                    for (table, delta) in waiting.changes.into_iter().filter(|(_, d)| !d.is_empty()) {
+                        sealed.tables.push((table, delta.clone()));
+                        sealed.deltas.insert(table, delta);
+                    }
+                    done.push(waiting.reply);
+                }
+                Err(report) => {
+                    let _ = waiting.reply.send(Err(report));
+                }
+            }
+        }
+        *changes = later;
+    }
+
+    fn check_changes(&self, changes: &[(ObjectId, Delta)]) -> Result<(), Report> {
+        for (id, delta) in changes {
+            let gone = || Report::error(SqlState::UNDEFINED_TABLE, "the table was dropped before the transaction was committed");
+            let entry = self.catalog.get(*id).ok_or_else(gone)?;
+            let trace = self.relations.get(id).and_then(Relation::trace).ok_or_else(gone)?;
+            table::check(entry, &trace.snapshot(), delta)?;
+        }
+        Ok(())
+    }
+
+    fn seal_sources(&mut self, sealed: &mut Sealed) {
+        let waiting: Vec<ObjectId> = self
+            .relations
+            .iter()
+            .filter(|(_, relation)| matches!(&relation.kind, RelationKind::Source(s) if !s.queue.is_empty()))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in waiting {
+            self.seal_source(id, sealed);
+        }
+    }
+
+    pub fn seal_source(&mut self, id: ObjectId, sealed: &mut Sealed) {
+        let Some(relation) = self.relations.get_mut(&id) else { return };
+        let RelationKind::Source(source) = &mut relation.kind else { return };
+        match source.step() {
+            Ok(step) => {
+                let dead_letter = source.dead_letter;
+                self.metrics.note_source(id, source.counts);
+                if !step.delta.is_empty() {
+                    sealed.deltas.insert(id, step.delta);
+                }
+                if !step.dead.is_empty() {
+                    match dead_letter_rows(&step.dead) {
+                        Ok(rows) => {
+                            sealed.deltas.insert(dead_letter, Delta::inserts(rows));
+                        }
+                        Err(report) => relation.failed = Some(report),
+                    }
+                }
+                sealed.offsets.insert(id, step.offsets);
+            }
+            Err(report) => {
+                tracing::error!(source = %id, "upkeep of a source stopped: {report}");
+                source.worker = None;
+                relation.failed = Some(report);
+            }
+        }
+    }
+
+    /// Runs every relation once for the sealed input. A relation that fails stops alone.
+    pub fn step(&mut self, epoch: Epoch, now: i64, sealed: Sealed) {
+        let started = Instant::now();
+        let Sealed { mut deltas, offsets, .. } = sealed;
+        for (id, relation) in &mut self.relations {
+            if relation.failed.is_some() {
+                continue;
+            }
+            let result = match &mut relation.kind {
+                RelationKind::Source(_) => Ok(()),
+                RelationKind::Stored(rows) => match deltas.get(id) {
+                    Some(delta) => rows.step(delta).map_err(|e| e.report()),
+                    None => Ok(()),
+                },
+                RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
+                RelationKind::View(view) => match view.step(epoch, now, &deltas) {
+                    Ok((delta, errors_changed)) => {
+                        if errors_changed {
+                            relation.changed = epoch;
+                        }
+                        if !delta.is_empty() {
+                            deltas.insert(*id, delta);
+                        }
+                        Ok(())
+                    }
+                    Err(report) => Err(report),
+                },
+            };
+            if let Err(report) = result {
+                tracing::error!(relation = %id, epoch = %epoch, "upkeep of a relation stopped: {report}");
+                relation.failed = Some(report);
+            }
+            if deltas.contains_key(id) {
+                relation.changed = epoch;
+            }
+        }
+        for feed in self.sinks.values_mut() {
+            if let Some(delta) = deltas.get(&feed.input) {
+                feed.pending.push(delta.0.clone());
+            }
+        }
+        for (source, read) in &offsets {
+            self.offsets.entry(*source).or_default().advance(read);
+        }
+        self.epoch = epoch;
+        self.now = now;
+        self.metrics.note_epoch(epoch, started.elapsed());
+    }
+
+    /// Moves readers to the epoch that was stepped last.
+    pub fn publish(&mut self) {
+        let mut relations = HashMap::with_capacity(self.relations.len());
+        let before = self.frontier.get();
+        for (id, relation) in &self.relations {
+            let unchanged = before.relations.get(id).filter(|old| old.changed == relation.changed && relation.failed.is_none());
+            let published = match unchanged {
+                Some(old) => old.clone(),
+                None => publish_relation(relation),
+            };
+            relations.insert(*id, published);
+        }
+        self.frontier.publish(Published {
+            epoch: self.epoch,
+            now: self.now,
+            catalog: self.catalog.clone(),
+            relations,
+            offsets: self.offsets.clone(),
+        });
+    }
+
+    /// Everything that changed since the last checkpoint, in one atomic write, together with `writes`.
+    pub fn checkpoint(&mut self, mut writes: Writes) -> Result<(), Report> {
+        let started = Instant::now();
+        self.traces.dirty(&mut writes).map_err(|e| e.report())?;
+        failures::put(&self.relations, &mut writes)?;
+        for (id, feed) in &mut self.sinks {
+            let Some(schema) = feed.pending.first().map(ZSet::schema) else { continue };
+            let change = ZSet::concat(&schema, &feed.pending).map_err(Report::internal)?;
+            feed.pending.clear();
+            Staged::put(*id, self.epoch, &change, &mut writes).map_err(|e| e.report())?;
+        }
+        let record = CheckpointRecord {
+            epoch: self.epoch,
+            now: self.now,
+            offsets: self.offsets.clone(),
+            counters: BTreeMap::new(),
+            next_object_id: self.next_id,
+            incarnation: self.incarnation,
+        };
+        record.store(&mut writes).map_err(|e| e.report())?;
+        Journal::trim(self.epoch, &mut writes);
+        self.store.write(writes, true).map_err(|e| e.report())?;
+        self.checkpointed = self.epoch;
+        self.metrics.checkpoint.observe(started.elapsed().as_secs_f64());
+        for (id, relation) in &self.relations {
+            if let (RelationKind::Source(source), Some(offsets)) = (&relation.kind, self.offsets.get(id))
+                && let Some(worker) = &source.worker
+            {
+                worker.checkpointed(offsets);
+            }
+        }
+        let published = self.frontier.get();
+        for feed in self.sinks.values() {
+            let held = published.error_of(feed.input).is_some();
+            feed.worker.checkpointed(self.epoch, held);
+        }
+        Ok(())
+    }
+
+    /// False when the driver is to end.
+    fn obey(&mut self, command: Command) -> Result<bool, Report> {
+        match command {
+            Command::Change { .. } => {}
+            Command::Install { install, reply } => {
+                let result = self.install(*install);
+                self.answer(result, reply)?;
+            }
+            Command::Drop { ids, reply } => {
+                let result = self.drop_objects(&ids);
+                self.answer(result, reply)?;
+            }
+            Command::Flush { reply } => self.start_flush(reply),
+            Command::Checkpoint { reply } => {
+                let result = self.checkpoint(Writes::new());
+                let _ = reply.send(result.clone().map(|()| self.epoch));
+                result?;
+            }
+            Command::Shutdown { reply } => {
+                let result = self.checkpoint(Writes::new());
+                for relation in self.relations.values_mut() {
+                    if let RelationKind::Source(source) = &mut relation.kind {
+                        source.worker = None;
+                    }
+                }
+                self.sinks.clear();
+                let _ = reply.send(result);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Answers a definition's result; an error of the store ends the driver.
+    fn answer<T>(&self, result: Result<T, Report>, reply: Reply<T>) -> Result<(), Report> {
+        let broken = self.store.is_poisoned();
+        let report = result.as_ref().err().cloned();
+        let _ = reply.send(result);
+        match (broken, report) {
+            (true, Some(report)) => Err(report),
+            _ => Ok(()),
+        }
+    }
+
+    fn start_flush(&mut self, reply: Reply<Epoch>) {
+        self.next_token += 1;
+        let mut flush = Flush { token: self.next_token, asked: BTreeSet::new(), targets: BTreeMap::new(), reply: Some(reply) };
+        for (id, relation) in &self.relations {
+            if let RelationKind::Source(source) = &relation.kind
+                && let Some(worker) = &source.worker
+                && worker.ask_ends(flush.token)
+            {
+                flush.asked.insert(*id);
+            }
+        }
+        self.flushes.push(flush);
+    }
+
+    fn note_ends(&mut self, source: ObjectId, token: u64, ends: Result<Offsets, Report>) {
+        for flush in self.flushes.iter_mut().filter(|f| f.token == token) {
+            flush.asked.remove(&source);
+            match &ends {
+                Ok(ends) => {
+                    flush.targets.insert(source, ends.clone());
+                }
+                Err(report) => {
+                    if let Some(reply) = flush.reply.take() {
+                        let _ = reply.send(Err(report.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer_flushes(&mut self) {
+        let none = Offsets::default();
+        for flush in &mut self.flushes {
+            // A source that was dropped meanwhile holds nobody up.
+            flush.asked.retain(|id| self.relations.contains_key(id));
+            flush.targets.retain(|id, _| self.relations.contains_key(id));
+            let there = |(id, target): (&ObjectId, &Offsets)| self.offsets.get(id).unwrap_or(&none).reached(target);
+            if flush.asked.is_empty()
+                && flush.targets.iter().all(there)
+                && let Some(reply) = flush.reply.take()
+            {
+                let _ = reply.send(Ok(self.epoch));
+            }
+        }
+        self.flushes.retain(|f| f.reply.as_ref().is_some_and(|r| !r.is_closed()));
+    }
+}
+
+fn publish_relation(relation: &Relation) -> PublishedRelation {
+    let error = match (&relation.failed, &relation.kind) {
+        (Some(report), _) => Some(report.clone()),
+        (None, RelationKind::View(view)) => first_error(&view.errors),
+        _ => None,
+    };
+    PublishedRelation { rows: relation.trace().map(|t| t.snapshot()), error, changed: relation.changed }
+}
+
+/// The first of a view's row errors in their own order, and how many there are.
+fn first_error(errors: &crate::state::Trace) -> Option<Report> {
+    if errors.is_empty() {
+        return None;
+    }
+    let first = errors.snapshot().chunks(1).next()?;
+    let rows = match first {
+        Ok(rows) => rows,
+        Err(error) => return Some(error.report()),
+    };
+    let text = |column: usize| {
+        let array = rows.column(column);
+        arrow::util::display::array_value_to_string(array, 0).unwrap_or_default()
+    };
+    let count = errors.len();
+    Some(
+        Report::error(SqlState::from_code(&text(0)), text(1))
+            .detail(format!("{count} kinds of row errors stand in the view or in what it reads."))
+            .hint("correct or delete the rows that cause it: the view heals by itself"),
+    )
+}

@@ -1,0 +1,189 @@
+//! Definitions taking effect: each in an epoch of its own that ends in a checkpoint, so that it is there whole or not
+//! at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Definition, Entry, Kind};
+use crate::state::{SinkIndex, Staged, TraceSet, Writes};
+use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
+use crate::zset::Delta;
+
+use super::backfill;
+use super::command::{Install, InstallWhat};
+use super::driver::{Driver, SinkFeed};
+use super::failures;
+use super::relation::{Relation, RelationKind, SourceRelation, ViewRelation, dead_letter_schema};
+use super::sink_worker::SinkWorker;
+use super::source_worker::SourceWorker;
+
+impl Driver {
+    /// Makes the object, fills it from the past of what it reads, and publishes it.
+    pub fn install(&mut self, install: Install) -> Result<ObjectId, Report> {
+        let Install { schema_name, name, sql, schema, depends_on, mut definition, what, replaces } = install;
+        for input in &depends_on {
+            if self.catalog.get(*input).is_none() {
+                return Err(Report::error(SqlState::UNDEFINED_TABLE, "an object that the definition reads was dropped meanwhile")
+                    .hint("run the statement again"));
+            }
+        }
+        let before = (self.catalog.clone(), self.next_id);
+        let id = self.take_id();
+        let epoch = self.epoch.next();
+        let mut writes = Writes::new();
+        let mut catalog = (*self.catalog).clone();
+        if let Some(old) = replaces {
+            catalog = catalog.remove(old);
+            Catalog::delete(old, &mut writes);
+        }
+        let mut entries = Vec::new();
+        let mut entry = |id, name: String, definition, schema, sql, depends_on| {
+            entries.push(Entry { id, schema_name: schema_name.clone(), name, definition, schema, sql, depends_on, created: epoch });
+        };
+        if let Definition::Source { dead_letter, .. } = &mut definition {
+            *dead_letter = self.take_id();
+            let dead = (*dead_letter, format!("{name}$dead"));
+            entry(id, name, definition.clone(), schema.clone(), sql, depends_on);
+            entry(dead.0, dead.1, Definition::DeadLetter { source: id }, dead_letter_schema(), String::new(), vec![id]);
+        } else {
+            entry(id, name, definition.clone(), schema.clone(), sql, depends_on);
+        }
+        let made = (|| {
+            for entry in &entries {
+                catalog = catalog.add(entry.clone()).map_err(|e| e.report())?;
+                Catalog::put(entry, &mut writes).map_err(|e| e.report())?;
+            }
+            self.make(id, &definition, &schema, what, epoch)
+        })();
+        let undo = |driver: &mut Driver| {
+            for entry in &entries {
+                driver.relations.remove(&entry.id);
+                driver.sinks.remove(&entry.id);
+                driver.traces.drop_object(entry.id, &mut Writes::new());
+            }
+            (driver.catalog, driver.next_id) = before.clone();
+        };
+        if let Err(report) = made {
+            undo(self);
+            return Err(report);
+        }
+        self.catalog = Arc::new(catalog);
+        self.epoch = epoch;
+        for entry in &entries {
+            if let Some(relation) = self.relations.get_mut(&entry.id) {
+                relation.changed = epoch;
+            }
+        }
+        if let Err(report) = self.checkpoint(writes) {
+            undo(self);
+            return Err(report);
+        }
+        self.publish();
+        self.start_source(id)?;
+        Ok(id)
+    }
+
+    fn take_id(&mut self) -> ObjectId {
+        let id = ObjectId(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    fn make(
+        &mut self,
+        id: ObjectId,
+        definition: &Definition,
+        schema: &crate::types::RelationSchema,
+        what: InstallWhat,
+        epoch: Epoch,
+    ) -> Result<(), Report> {
+        match (what, definition) {
+            (InstallWhat::Source { spec }, Definition::Source { dead_letter, start, .. }) => {
+                let source = SourceRelation::new(id, spec, *dead_letter, start.clone(), &self.traces)?;
+                self.relations.insert(id, Relation::source(source));
+                self.relations.insert(*dead_letter, Relation::stored(*dead_letter, &dead_letter_schema(), &self.traces)?);
+                self.offsets.insert(id, start.clone());
+            }
+            (InstallWhat::Table, _) => {
+                self.relations.insert(id, Relation::stored(id, schema, &self.traces)?);
+            }
+            (InstallWhat::View, _) => {}
+            (InstallWhat::MaterializedView { plan }, _) => {
+                let mut view = ViewRelation::new(id, &plan, &schema.primary_key, &self.traces)?;
+                self.fill(&mut view, &plan.relations(), epoch)?;
+                self.relations.insert(id, Relation::view(view));
+            }
+            (InstallWhat::Sink { sink, interval }, Definition::Sink { input, .. }) => {
+                let mut pending = Vec::new();
+                let relation = self.relations.get(input).ok_or_else(|| Report::internal("a sink without an input"))?;
+                backfill::past(relation, self.offsets.get(input).unwrap_or(&Offsets::default()), &mut |delta| {
+                    pending.push(delta.0);
+                    Ok(())
+                })?;
+                let start = super::sink_worker::SinkStart { id, sink: Some(sink), spec: None, interval, committed: self.epoch };
+                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
+                self.sinks.insert(id, SinkFeed { input: *input, pending, worker });
+            }
+            _ => return Err(Report::internal("a definition that does not fit what is made")),
+        }
+        Ok(())
+    }
+
+    /// Feeds a new view the past of its inputs: chunk by chunk, the sum of the chunks being the whole past.
+    pub fn fill(&self, view: &mut ViewRelation, inputs: &[ObjectId], epoch: Epoch) -> Result<(), Report> {
+        let now = self.now.max(super::clock::now_micros());
+        view.step(epoch, now, &BTreeMap::new())?;
+        for input in inputs {
+            let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
+            let none = Offsets::default();
+            backfill::past(relation, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
+                view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|_| ())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Starts to read a source from where the database is.
+    pub fn start_source(&mut self, id: ObjectId) -> Result<(), Report> {
+        let from = self.offsets.get(&id).cloned().unwrap_or_default();
+        let events = self.events.clone();
+        if let Some(RelationKind::Source(source)) = self.relations.get_mut(&id).map(|r| &mut r.kind)
+            && !source.stopped
+        {
+            source.worker = Some(SourceWorker::start(id, source.spec.clone(), from, events)?);
+        }
+        Ok(())
+    }
+
+    /// Removes objects and all that floe keeps for them. What a sink has written stays in its target.
+    pub fn drop_objects(&mut self, ids: &[ObjectId]) -> Result<(), Report> {
+        let mut writes = Writes::new();
+        let mut catalog = (*self.catalog).clone();
+        for id in ids {
+            let Some(entry) = self.catalog.get(*id) else { continue };
+            catalog = catalog.remove(*id);
+            Catalog::delete(*id, &mut writes);
+            self.relations.remove(id);
+            self.offsets.remove(id);
+            self.traces.drop_object(*id, &mut writes);
+            failures::remove(*id, &mut writes);
+            if entry.kind() == Kind::Sink {
+                self.sinks.remove(id);
+                Staged::drop_sink(*id, &mut writes);
+                SinkIndex::drop_sink(*id, &mut writes);
+            }
+        }
+        self.catalog = Arc::new(catalog);
+        self.epoch = self.epoch.next();
+        self.checkpoint(writes)?;
+        self.publish();
+        Ok(())
+    }
+}
+
+/// A view's state when its stored plan is not the one that this build makes: forgotten, to be filled again.
+pub fn forget_view(traces: &TraceSet, id: ObjectId) -> Writes {
+    let mut writes = Writes::new();
+    traces.drop_object(id, &mut writes);
+    writes
+}

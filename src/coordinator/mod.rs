@@ -1,0 +1,36 @@
+//! The one place where everything meets: sessions, DDL, the epoch driver, backfill, recovery, peeks, the only clock.
+//!
+//! [`Coordinator`] is the handle that the server holds. Behind it one thread drives the epochs ([`driver`]), each source
+//! has a thread that reads and decodes ([`source_worker`]), each sink a task that commits ([`sink_worker`]). Sessions read
+//! published epochs ([`published`]) and send the driver commands ([`command`]).
+
+pub mod api;
+mod backfill;
+mod clock;
+mod command;
+mod config;
+pub mod database;
+mod define;
+mod driver;
+mod engine;
+pub mod entropy;
+mod failures;
+mod install;
+mod metrics;
+mod published;
+mod recovery;
+mod relation;
+mod replan;
+mod rows;
+mod runtime_relations;
+pub mod session;
+mod sink_status;
+mod sink_worker;
+mod source_worker;
+mod start;
+mod table;
+
+pub use config::CoordinatorConfig;
+pub use database::Database;
+pub use engine::OpenDatabase;
+pub use start::Coordinator;

@@ -1,0 +1,204 @@
+//! Start: the last checkpoint, and then the journalled epochs again, with the same records and the same `now`.
+//!
+//! What a reader saw before a crash was journalled, so it is there again afterwards. A source that does not answer
+//! while its records are needed holds the start up (a database that forgot published epochs would be wrong); one whose
+//! records are gone stops, and says so, and the rest goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catalog::{Catalog, Definition, Entry};
+use crate::planner::CircuitPlan;
+use crate::sinks::SinkSpec;
+use crate::sources::{Source, SourceSpec};
+use crate::state::{CheckpointRecord, Journal, JournalEntry, zset_from_ipc};
+use crate::types::{Epoch, ObjectId, Offsets, Report};
+use crate::zset::Delta;
+
+use super::backfill::read_stretch;
+use super::driver::{Driver, Sealed, SinkFeed};
+use super::failures;
+use super::install::forget_view;
+use super::relation::{Relation, RelationKind, SourceRelation, ViewRelation};
+use super::sink_worker::{SinkStart, SinkWorker};
+
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Plans a stored view again.
+pub type Replan<'a> = &'a dyn Fn(&Arc<Catalog>, &Entry) -> Result<(CircuitPlan, String), Report>;
+
+impl Driver {
+    /// Brings a driver made over a just opened store to the newest epoch that was ever published.
+    pub fn recover(&mut self, replan: Replan) -> Result<(), Report> {
+        self.catalog = Arc::new(Catalog::load(&self.store).map_err(|e| e.report())?);
+        if let Some(record) = CheckpointRecord::load(&self.store).map_err(|e| e.report())? {
+            self.epoch = record.epoch;
+            self.now = record.now;
+            self.offsets = record.offsets;
+            self.next_id = record.next_object_id;
+            self.incarnation = record.incarnation + 1;
+            self.checkpointed = record.epoch;
+        }
+        let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
+        for entry in &entries {
+            if let Err(report) = self.open_object(entry, replan) {
+                tracing::error!(object = %entry.name, "cannot be opened: {report}");
+                return Err(report);
+            }
+        }
+        failures::load(&self.store, &mut self.relations)?;
+        let journal = Journal::after(&self.store, self.epoch).map_err(|e| e.report())?;
+        if !journal.is_empty() {
+            tracing::info!(epochs = journal.len(), from = %self.epoch, "replaying the journal");
+        }
+        let mut readers = BTreeMap::new();
+        for entry in &journal {
+            self.replay(entry, &mut readers)?;
+        }
+        drop(readers);
+        self.publish();
+        let ids: Vec<ObjectId> = self.relations.keys().copied().collect();
+        ids.into_iter().try_for_each(|id| self.start_source(id))?;
+        let published = self.frontier.get();
+        for feed in self.sinks.values() {
+            feed.worker.checkpointed(self.checkpointed, published.error_of(feed.input).is_some());
+        }
+        Ok(())
+    }
+
+    fn open_object(&mut self, entry: &Entry, replan: Replan) -> Result<(), Report> {
+        let relation = match &entry.definition {
+            Definition::Source { options, connector, format, encode, dead_letter, start, .. } => {
+                let spec = source_spec(entry, connector, options, format, encode)?;
+                Relation::source(SourceRelation::new(entry.id, spec, *dead_letter, start.clone(), &self.traces)?)
+            }
+            Definition::Table { .. } | Definition::DeadLetter { .. } => Relation::stored(entry.id, &entry.schema, &self.traces)?,
+            Definition::View { .. } => return Ok(()),
+            Definition::MaterializedView { fingerprint, .. } => {
+                let (plan, now_fingerprint) = replan(&self.catalog, entry)?;
+                if *fingerprint == now_fingerprint {
+                    Relation::view(ViewRelation::new(entry.id, &plan, &entry.schema.primary_key, &self.traces)?)
+                } else {
+                    tracing::info!(view = %entry.name, "its plan is another than the stored state was made by: filling it again");
+                    return self.fill_again(entry, &plan, now_fingerprint);
+                }
+            }
+            Definition::Sink { connector, options, sink_id, input } => {
+                let schema = self.catalog.get(*input).map(|e| e.schema.clone()).unwrap_or_default();
+                let spec = sink_spec(&entry.name, connector, options, sink_id, schema);
+                let interval = spec.commit_interval()?;
+                let start = SinkStart { id: entry.id, sink: None, spec: Some(spec), interval, committed: Epoch::default() };
+                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
+                self.sinks.insert(entry.id, SinkFeed { input: *input, pending: Vec::new(), worker });
+                return Ok(());
+            }
+        };
+        self.relations.insert(entry.id, relation);
+        Ok(())
+    }
+
+    /// A view whose stored state another plan made: its inputs are there, so it is filled from them.
+    fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, fingerprint: String) -> Result<(), Report> {
+        let mut writes = forget_view(&self.traces, entry.id);
+        let mut view = ViewRelation::new(entry.id, plan, &entry.schema.primary_key, &self.traces)?;
+        self.fill(&mut view, &plan.relations(), self.epoch)?;
+        self.relations.insert(entry.id, Relation::view(view));
+        let mut renewed = entry.clone();
+        if let Definition::MaterializedView { fingerprint: stored, .. } = &mut renewed.definition {
+            *stored = fingerprint;
+        }
+        Catalog::put(&renewed, &mut writes).map_err(|e| e.report())?;
+        self.catalog = Arc::new(self.catalog.remove(entry.id).add(renewed).map_err(|e| e.report())?);
+        // One write: a crash leaves the old plan with its state, or the new one with its own.
+        self.checkpoint(writes)
+    }
+
+    fn replay(&mut self, entry: &JournalEntry, readers: &mut BTreeMap<ObjectId, Box<dyn Source>>) -> Result<(), Report> {
+        let mut sealed = Sealed::default();
+        for (table, bytes) in &entry.tables {
+            sealed.deltas.insert(*table, Delta(zset_from_ipc(bytes).map_err(|e| e.report())?));
+        }
+        for (id, until) in &entry.offsets {
+            let from = self.offsets.get(id).cloned().unwrap_or_default();
+            let Some(RelationKind::Source(source)) = self.relations.get_mut(id).map(|r| &mut r.kind) else { continue };
+            match read_journalled(&source.spec, readers.remove(id), &from, until, &mut source.queue) {
+                Ok(reader) => {
+                    readers.insert(*id, reader);
+                }
+                Err(report) => {
+                    tracing::error!(source = %source.spec.name, "stopped: {report}");
+                    source.queue.clear();
+                    source.error = Some(report.clone());
+                    source.stopped = true;
+                    continue;
+                }
+            }
+            self.seal_source(*id, &mut sealed);
+            // Where the records were, whatever gaps the reader saw this time.
+            sealed.offsets.insert(*id, until.clone());
+        }
+        self.step(entry.epoch, entry.now, sealed);
+        Ok(())
+    }
+}
+
+/// Reads one journalled stretch; waits for as long as the source does not answer.
+fn read_journalled(
+    spec: &SourceSpec,
+    reader: Option<Box<dyn Source>>,
+    from: &Offsets,
+    until: &Offsets,
+    queue: &mut Vec<crate::sources::SourceBatch>,
+) -> Result<Box<dyn Source>, Report> {
+    let mut reader = reader;
+    loop {
+        let mut source = match reader.take().map(Ok).unwrap_or_else(|| crate::sources::open(spec)) {
+            Ok(source) => source,
+            Err(error) if error.is_transient() => {
+                tracing::warn!(source = %spec.name, "waiting for it, to read journalled records again: {}", error.report());
+                std::thread::sleep(RETRY);
+                continue;
+            }
+            Err(error) => return Err(error.report()),
+        };
+        queue.clear();
+        let stretch = Offsets(until.0.iter().filter(|(p, end)| from.get(p) != Some(**end)).map(|(p, end)| (p.clone(), *end)).collect());
+        let read = read_stretch(source.as_mut(), from, &stretch, &mut |batches| {
+            queue.extend(batches);
+            Ok(())
+        });
+        match read {
+            Ok(()) => return Ok(source),
+            Err(report) if report.sqlstate == crate::types::SqlState::CONNECTION_FAILURE => {
+                tracing::warn!(source = %spec.name, "waiting for it, to read journalled records again: {report}");
+                std::thread::sleep(RETRY);
+            }
+            Err(report) => return Err(report),
+        }
+    }
+}
+
+/// The definition of a stored source, as its connector wants it.
+pub fn source_spec(
+    entry: &Entry,
+    connector: &str,
+    options: &BTreeMap<String, String>,
+    format: &str,
+    encode: &str,
+) -> Result<SourceSpec, Report> {
+    let mut options = options.clone();
+    options.insert("connector".to_string(), connector.to_string());
+    SourceSpec::parse(&entry.name, &options, format, encode, entry.schema.clone()).map_err(|e| e.report())
+}
+
+/// The definition of a stored sink, as its connector wants it.
+pub fn sink_spec(
+    name: &str,
+    connector: &str,
+    options: &BTreeMap<String, String>,
+    sink_id: &str,
+    schema: crate::types::RelationSchema,
+) -> SinkSpec {
+    SinkSpec { name: name.to_string(), sink_id: sink_id.to_string(), connector: connector.to_string(), options: options.clone(), schema }
+}

@@ -1,0 +1,220 @@
+//! A relation at work: what turns an epoch's input into the relation's change and keeps its rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
+
+use crate::dataflow::circuit::error_schema;
+use crate::dataflow::{Circuit, KeyedTrace, Materialize, Upsert};
+use crate::planner::CircuitPlan;
+use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
+use crate::state::{Trace, TraceSet};
+use crate::types::{Column, Epoch, ObjectId, Offsets, RelationSchema, Report, SqlType, TraceId};
+use crate::zset::{Delta, ZSet};
+
+use super::source_worker::SourceWorker;
+
+/// The slot of a relation's own rows; a circuit's traces come after the fixed ones.
+const ROWS: u16 = 0;
+const ERRORS: u16 = 1;
+const CIRCUIT: u16 = 2;
+
+/// The schema of every `"<source>$dead"`.
+pub fn dead_letter_schema() -> RelationSchema {
+    let columns = [
+        ("topic", SqlType::Text),
+        ("partition", SqlType::Text),
+        ("offset", SqlType::BigInt),
+        ("raw", SqlType::Bytea),
+        ("reason", SqlType::Text),
+    ];
+    let mut schema = RelationSchema::new(columns.into_iter().map(|(name, sql_type)| Column::new(name, sql_type)).collect());
+    schema.append_only = true;
+    schema
+}
+
+/// Dead letters as rows of that schema.
+pub fn dead_letter_rows(dead: &[DeadRecord]) -> Result<RecordBatch, Report> {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(dead.iter().map(|d| &d.topic))),
+        Arc::new(StringArray::from_iter_values(dead.iter().map(|d| &d.partition))),
+        Arc::new(Int64Array::from_iter_values(dead.iter().map(|d| d.offset))),
+        Arc::new(BinaryArray::from_iter_values(dead.iter().map(|d| &d.raw))),
+        Arc::new(StringArray::from_iter_values(dead.iter().map(|d| &d.reason))),
+    ];
+    RecordBatch::try_new(dead_letter_schema().arrow(), columns).map_err(Report::internal)
+}
+
+pub struct Relation {
+    pub kind: RelationKind,
+    /// Why its upkeep stopped; it stays as it was.
+    pub failed: Option<Report>,
+    pub changed: Epoch,
+}
+
+pub enum RelationKind {
+    Source(Box<SourceRelation>),
+    /// Tables and dead letters: rows as they are given.
+    Stored(Materialize),
+    View(Box<ViewRelation>),
+}
+
+pub struct SourceRelation {
+    pub spec: SourceSpec,
+    pub dead_letter: ObjectId,
+    pub start: Offsets,
+    /// `None` when the rows have no key and are not kept.
+    pub upsert: Option<Upsert>,
+    /// Read but not yet in an epoch.
+    pub queue: Vec<SourceBatch>,
+    /// `None` while recovering.
+    pub worker: Option<SourceWorker>,
+    /// Why it is not read now, and whether it has stopped for good.
+    pub error: Option<Report>,
+    pub stopped: bool,
+    pub counts: SourceCounts,
+}
+
+/// What became of the records, since the process started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SourceCounts {
+    pub records: u64,
+    pub bytes: u64,
+    pub dead: u64,
+    /// Deletes of keys that were not there.
+    pub ignored_deletes: u64,
+}
+
+pub struct ViewRelation {
+    pub circuit: Circuit,
+    /// The relations that the circuit reads.
+    pub inputs: Vec<ObjectId>,
+    pub rows: Materialize,
+    pub errors: Trace,
+}
+
+/// What a source's records of one epoch come to.
+pub struct SourceStep {
+    pub delta: Delta,
+    pub dead: Vec<DeadRecord>,
+    pub offsets: Offsets,
+}
+
+impl SourceRelation {
+    pub fn new(id: ObjectId, spec: SourceSpec, dead_letter: ObjectId, start: Offsets, traces: &TraceSet) -> Result<SourceRelation, Report> {
+        let keyed = !spec.schema.primary_key.is_empty();
+        let upsert = match keyed {
+            true => Some(Upsert::new(&spec.schema, id, traces, ROWS).map_err(|e| e.report())?),
+            false => None,
+        };
+        Ok(SourceRelation {
+            spec,
+            dead_letter,
+            start,
+            upsert,
+            queue: Vec::new(),
+            worker: None,
+            error: None,
+            stopped: false,
+            counts: SourceCounts::default(),
+        })
+    }
+
+    /// Takes the records that wait. Partitions go in the order of their names, so that the same records give the same
+    /// change whatever order they came in.
+    pub fn step(&mut self) -> Result<SourceStep, Report> {
+        let mut batches = std::mem::take(&mut self.queue);
+        if let Some(worker) = &self.worker {
+            worker.taken(batches.iter().map(|b| b.bytes).sum());
+        }
+        batches.sort_by(|a, b| a.partition.cmp(&b.partition));
+        self.apply(batches)
+    }
+
+    pub fn apply(&mut self, mut batches: Vec<SourceBatch>) -> Result<SourceStep, Report> {
+        let mut offsets = Offsets::default();
+        let mut dead = Vec::new();
+        for batch in &mut batches {
+            offsets.set(batch.partition.clone(), batch.next);
+            self.counts.records += batch.records as u64;
+            self.counts.bytes += batch.bytes as u64;
+            dead.append(&mut batch.dead);
+        }
+        let schema = self.spec.schema.arrow();
+        let changes: Vec<_> = batches.iter().map(|b| b.changes.clone()).collect();
+        let delta = match &mut self.upsert {
+            Some(upsert) => {
+                let output = upsert.step(&changes).map_err(|e| e.report())?;
+                self.counts.ignored_deletes += output.ignored_deletes as u64;
+                dead.extend(output.unresolved.iter().filter_map(|(batch, row)| {
+                    let batch = batches.get(*batch)?;
+                    Some(unresolved(&self.spec.name, batch, *row))
+                }));
+                output.delta
+            }
+            None => {
+                let parts: Vec<ZSet> = changes.into_iter().map(|c| ZSet::of_rows(c.rows)).collect();
+                Delta(ZSet::concat(&schema, &parts).map_err(Report::internal)?)
+            }
+        };
+        self.counts.dead += dead.len() as u64;
+        Ok(SourceStep { delta, dead, offsets })
+    }
+}
+
+/// The dead letter of a change whose unsent column floe does not know.
+fn unresolved(topic: &str, batch: &SourceBatch, row: usize) -> DeadRecord {
+    let row = batch.changes.rows.slice(row.min(batch.changes.len().saturating_sub(1)), 1.min(batch.changes.len()));
+    let text = arrow::util::pretty::pretty_format_batches(&[row]).map(|t| t.to_string()).unwrap_or_default();
+    DeadRecord {
+        topic: topic.to_string(),
+        partition: batch.partition.clone(),
+        offset: batch.next,
+        raw: text.into_bytes(),
+        reason: "the record leaves out a column that did not change, and no earlier row of its key is known".to_string(),
+    }
+}
+
+impl ViewRelation {
+    /// `key` are the columns that rows are found by; without any, rows are found by all their columns.
+    pub fn new(id: ObjectId, plan: &CircuitPlan, key: &[usize], traces: &TraceSet) -> Result<ViewRelation, Report> {
+        let rows = Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key).map_err(|e| e.report())?;
+        let errors = error_schema();
+        let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
+        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?;
+        Ok(ViewRelation { circuit, inputs: plan.relations(), rows, errors })
+    }
+
+    /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date.
+    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
+        let output = self.circuit.step(epoch, now, inputs).map_err(|e| e.report())?;
+        self.rows.step(&output.delta).map_err(|e| e.report())?;
+        self.errors.insert(&output.errors).map_err(|e| e.report())?;
+        Ok((output.delta, !output.errors.is_empty()))
+    }
+}
+
+impl Relation {
+    pub fn stored(id: ObjectId, schema: &RelationSchema, traces: &TraceSet) -> Result<Relation, Report> {
+        let rows = Materialize::new(traces, TraceId::new(id, ROWS), &schema.arrow(), &schema.primary_key).map_err(|e| e.report())?;
+        Ok(Relation { kind: RelationKind::Stored(rows), failed: None, changed: Epoch::default() })
+    }
+
+    pub fn source(source: SourceRelation) -> Relation {
+        Relation { kind: RelationKind::Source(Box::new(source)), failed: None, changed: Epoch::default() }
+    }
+
+    pub fn view(view: ViewRelation) -> Relation {
+        Relation { kind: RelationKind::View(Box::new(view)), failed: None, changed: Epoch::default() }
+    }
+
+    /// The relation's rows, where they are kept.
+    pub fn trace(&self) -> Option<KeyedTrace> {
+        match &self.kind {
+            RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.trace().cloned()),
+            RelationKind::Stored(rows) => Some(rows.trace().clone()),
+            RelationKind::View(view) => Some(view.rows.trace().clone()),
+        }
+    }
+}

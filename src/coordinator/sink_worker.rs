@@ -1,0 +1,196 @@
+//! A sink's worker: takes what checkpoints have staged, prepares a commit, records it, commits it, and only then
+//! forgets the staged rows.
+//!
+//! Each step is durable before the next begins, so a crash anywhere is answered by going on: staged rows without a
+//! prepared commit are prepared again; a prepared commit is committed again, which does nothing if it had landed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::sinks::{self, KeyIndex, Prepared, Sink, SinkError, SinkSpec};
+use crate::state::{SinkIndex, Staged, Store, Writes};
+use crate::types::{Epoch, ObjectId, Report};
+use crate::zset::{Delta, ZSet};
+
+use super::metrics::Metrics;
+use super::sink_status::SinkStatus;
+
+/// Staged bytes after which no more epochs go into the same commit.
+const COMMIT_BYTES: u64 = 256 << 20;
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MOST: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Goal {
+    checkpoint: Epoch,
+    /// The relation cannot be read now (a row error): nothing of it goes out until it can.
+    held: bool,
+}
+
+/// What a worker starts with.
+pub struct SinkStart {
+    pub id: ObjectId,
+    /// The connected sink, or the definition to connect with.
+    pub sink: Option<Box<dyn Sink>>,
+    pub spec: Option<SinkSpec>,
+    pub interval: Duration,
+    pub committed: Epoch,
+}
+
+pub struct SinkWorker {
+    goal: watch::Sender<Goal>,
+    task: JoinHandle<()>,
+}
+
+impl SinkWorker {
+    pub fn start(start: SinkStart, store: Arc<Store>, metrics: Arc<Metrics>, runtime: &tokio::runtime::Handle) -> SinkWorker {
+        let goal = watch::Sender::new(Goal { checkpoint: start.committed, held: false });
+        let status = watch::Sender::new(SinkStatus { committed: start.committed, ..SinkStatus::default() });
+        let inbox = goal.subscribe();
+        metrics.set_sink(start.id, status.subscribe());
+        let SinkStart { id, sink, spec, interval, .. } = start;
+        let task = runtime.spawn(async move {
+            let mut worker = Worker { id, sink, spec, store, goal: inbox, status };
+            worker.run(interval).await;
+        });
+        SinkWorker { goal, task }
+    }
+
+    /// A checkpoint has been written: all that was staged up to `epoch` may go out, unless it is held.
+    pub fn checkpointed(&self, epoch: Epoch, held: bool) {
+        self.goal.send_replace(Goal { checkpoint: epoch, held });
+    }
+}
+
+impl Drop for SinkWorker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Worker {
+    id: ObjectId,
+    sink: Option<Box<dyn Sink>>,
+    spec: Option<SinkSpec>,
+    store: Arc<Store>,
+    goal: watch::Receiver<Goal>,
+    status: watch::Sender<SinkStatus>,
+}
+
+impl Worker {
+    async fn run(&mut self, interval: Duration) {
+        let mut retry = RETRY_FIRST;
+        loop {
+            match self.catch_up().await {
+                Ok(()) => {
+                    retry = RETRY_FIRST;
+                    tokio::time::sleep(interval).await;
+                    if self.goal.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.is_transient() => {
+                    self.note_error(error.report(), false);
+                    tokio::time::sleep(retry).await;
+                    retry = (retry * 2).min(RETRY_MOST);
+                }
+                Err(error) => {
+                    // What is staged stays; the sink goes on when floe is started again or the sink is made anew.
+                    self.note_error(error.report(), true);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn note_error(&self, report: Report, stopped: bool) {
+        tracing::warn!(sink = %self.id, "{report}");
+        self.status.send_modify(|status| {
+            status.error = Some(report);
+            status.stopped = stopped;
+        });
+    }
+
+    /// Commits until nothing is staged that may go out.
+    async fn catch_up(&mut self) -> Result<(), SinkError> {
+        self.connect().await?;
+        loop {
+            let goal = *self.goal.borrow_and_update();
+            if let Some(bytes) = Staged::prepared(&self.store, self.id).map_err(|e| e.report())? {
+                let prepared: Prepared = serde_json::from_slice(&bytes).map_err(|e| SinkError::from(Report::internal(e)))?;
+                self.commit(prepared).await?;
+                continue;
+            }
+            if goal.held {
+                return Ok(());
+            }
+            let Some((staged, more)) = self.take(goal.checkpoint)? else {
+                self.status.send_modify(|status| {
+                    status.committed = status.committed.max(goal.checkpoint);
+                    status.error = None;
+                });
+                return Ok(());
+            };
+            let index = StoredIndex { store: self.store.clone(), sink: self.id };
+            let Some(sink) = &mut self.sink else { return Ok(()) };
+            let rows = staged.delta.0.len() as u64;
+            let prepared = sink.prepare(&staged, &index).await?;
+            let mut writes = Writes::new();
+            let bytes = serde_json::to_vec(&prepared).map_err(|e| SinkError::from(Report::internal(e)))?;
+            Staged::put_prepared(self.id, &bytes, &mut writes);
+            self.store.write(writes, true).map_err(|e| e.report())?;
+            self.status.send_modify(|status| status.rows += rows);
+            tracing::debug!(sink = %self.id, epoch = %prepared.epoch, rows, more, "prepared");
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), SinkError> {
+        if self.sink.is_none()
+            && let Some(spec) = &self.spec
+        {
+            self.sink = Some(crate::sinks::open(spec).await?);
+        }
+        Ok(())
+    }
+
+    /// The next run of staged changes, consolidated; whether more wait behind it.
+    fn take(&self, up_to: Epoch) -> Result<Option<(sinks::Staged, bool)>, SinkError> {
+        let parts = Staged::take_within(&self.store, self.id, up_to, COMMIT_BYTES).map_err(|e| e.report())?;
+        let (Some((_, first)), Some((last, _))) = (parts.first(), parts.last()) else { return Ok(None) };
+        let schema = first.schema();
+        let sum = ZSet::concat(&schema, parts.iter().map(|(_, z)| z)).and_then(|z| z.consolidate());
+        let delta = Delta(sum.map_err(|e| SinkError::from(Report::internal(e)))?);
+        let after = self.status.borrow().committed;
+        Ok(Some((sinks::Staged { after, epoch: *last, delta }, *last < up_to)))
+    }
+
+    async fn commit(&mut self, prepared: Prepared) -> Result<(), SinkError> {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        sink.commit(&prepared).await?;
+        let mut writes = Writes::new();
+        SinkIndex::apply(self.id, &prepared.index, &mut writes);
+        Staged::remove(self.id, prepared.epoch, &mut writes);
+        Staged::remove_prepared(self.id, &mut writes);
+        self.store.write(writes, true).map_err(|e| e.report())?;
+        self.status.send_modify(|status| {
+            status.committed = prepared.epoch;
+            status.commits += 1;
+            status.error = None;
+        });
+        Ok(())
+    }
+}
+
+struct StoredIndex {
+    store: Arc<Store>,
+    sink: ObjectId,
+}
+
+impl KeyIndex for StoredIndex {
+    fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Report> {
+        SinkIndex::get_many(&self.store, self.sink, keys).map_err(|e| e.report())
+    }
+}

@@ -1,0 +1,182 @@
+//! A source's thread: polls, decodes, and hands records to the epoch driver, no faster than it takes them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use crate::sources::{Budget, Source, SourceSpec};
+use crate::types::{ObjectId, Offsets, Report};
+
+use super::command::Event;
+
+/// Decoded bytes that may wait for the driver; past it the source is not polled.
+const WAITING_BYTES: usize = 64 << 20;
+const POLL: Budget = Budget { records: 65_536, bytes: 8 << 20, wait: Duration::from_millis(20) };
+/// How long a source that does not answer is left alone before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+enum Order {
+    Ends { token: u64 },
+    Checkpointed(Offsets),
+    Stop,
+}
+
+/// The driver's end of a source's thread.
+pub struct SourceWorker {
+    orders: Sender<Order>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl SourceWorker {
+    /// Starts reading at `from`.
+    pub fn start(id: ObjectId, spec: SourceSpec, from: Offsets, events: Sender<Event>) -> Result<SourceWorker, Report> {
+        let (orders, inbox) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counter = waiting.clone();
+        std::thread::Builder::new()
+            .name(format!("source-{}", spec.name))
+            .spawn(move || Reader { id, spec, events, inbox, waiting: counter }.run(from))
+            .map_err(Report::internal)?;
+        Ok(SourceWorker { orders, waiting })
+    }
+
+    /// The driver has taken that many bytes.
+    pub fn taken(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Asks for the ends; the answer comes as [`Event::Ends`] with this token.
+    pub fn ask_ends(&self, token: u64) -> bool {
+        self.orders.send(Order::Ends { token }).is_ok()
+    }
+
+    pub fn checkpointed(&self, offsets: &Offsets) {
+        // A thread that has ended has nothing to be told.
+        let _ = self.orders.send(Order::Checkpointed(offsets.clone()));
+    }
+}
+
+impl Drop for SourceWorker {
+    fn drop(&mut self) {
+        // The thread ends by itself, after what it waits for now; nobody waits for it.
+        let _ = self.orders.send(Order::Stop);
+    }
+}
+
+struct Reader {
+    id: ObjectId,
+    spec: SourceSpec,
+    events: Sender<Event>,
+    inbox: Receiver<Order>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Reader {
+    fn run(self, from: Offsets) {
+        let mut failing = false;
+        let mut source = loop {
+            match crate::sources::open(&self.spec).and_then(|mut s| s.resume(&from, None).map(|()| s)) {
+                Ok(source) => break source,
+                Err(error) => {
+                    failing = true;
+                    if !self.report(&error) || !self.wait_to_retry() {
+                        return;
+                    }
+                }
+            }
+        };
+        loop {
+            match self.inbox.try_recv() {
+                Ok(order) => {
+                    if !self.obey(order, Some(source.as_mut())) {
+                        return;
+                    }
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => {}
+            }
+            if self.waiting.load(Ordering::Acquire) > WAITING_BYTES {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            }
+            match source.poll(POLL) {
+                Ok(batches) => {
+                    if failing {
+                        failing = false;
+                        self.tell(Event::SourceState { source: self.id, error: None, stopped: false });
+                    }
+                    if !batches.is_empty() {
+                        let bytes = batches.iter().map(|b| b.bytes).sum();
+                        self.waiting.fetch_add(bytes, Ordering::AcqRel);
+                        self.tell(Event::Records { source: self.id, batches });
+                    } else if source.finished() {
+                        // Nothing more will come; orders still do.
+                        let Ok(order) = self.inbox.recv() else { return };
+                        if !self.obey(order, Some(source.as_mut())) {
+                            return;
+                        }
+                    }
+                }
+                Err(error) => {
+                    failing = true;
+                    if !self.report(&error) || !self.wait_to_retry() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The driver is gone only when the process ends.
+        let _ = self.events.send(event);
+    }
+
+    /// Tells the driver what is wrong. False when trying again is of no use.
+    fn report(&self, error: &crate::sources::SourceError) -> bool {
+        let transient = error.is_transient();
+        tracing::warn!(source = %self.spec.name, "{}", error.report());
+        self.tell(Event::SourceState { source: self.id, error: Some(error.report()), stopped: !transient });
+        if !transient {
+            // Stays to answer, so that a FLUSH is told rather than left waiting.
+            while let Ok(order) = self.inbox.recv() {
+                if let Order::Ends { token } = order {
+                    self.tell(Event::Ends { source: self.id, token, ends: Err(error.report()) });
+                } else if let Order::Stop = order {
+                    break;
+                }
+            }
+        }
+        transient
+    }
+
+    fn wait_to_retry(&self) -> bool {
+        match self.inbox.recv_timeout(RETRY) {
+            Ok(order) => self.obey(order, None),
+            Err(mpsc::RecvTimeoutError::Timeout) => true,
+            Err(mpsc::RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// False when the thread is to end.
+    fn obey(&self, order: Order, source: Option<&mut (dyn Source + 'static)>) -> bool {
+        match order {
+            Order::Stop => return false,
+            Order::Ends { token } => {
+                let ends = match source {
+                    Some(source) => source.ends().map_err(|e| e.report()),
+                    None => crate::sources::open(&self.spec).and_then(|mut s| s.ends()).map_err(|e| e.report()),
+                };
+                self.tell(Event::Ends { source: self.id, token, ends });
+            }
+            Order::Checkpointed(offsets) => {
+                if let Some(source) = source {
+                    source.checkpointed(&offsets);
+                }
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,149 @@
+//! Starting and stopping: the store is opened, the database recovered, and the driver's thread set going.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::catalog::Catalog;
+use crate::state::{Store, TraceSet};
+use crate::types::{Epoch, ObjectId, Report, SqlState};
+use crate::zset::Delta;
+
+use super::clock;
+use super::command::{Command, Event, Reply};
+use super::config::CoordinatorConfig;
+use super::driver::Driver;
+use super::metrics::Metrics;
+use super::published::{Frontier, Published};
+use super::sink_status::SinkStatus;
+
+/// The running database.
+pub struct Coordinator {
+    pub config: CoordinatorConfig,
+    pub(super) events: Sender<Event>,
+    pub(super) frontier: Arc<Frontier>,
+    pub(super) metrics: Arc<Metrics>,
+    /// When the process started, microseconds since 1970 UTC.
+    pub(super) started: i64,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Coordinator {
+    /// Opens the state directory and brings the database to where it was. Blocks until it can be read.
+    ///
+    /// # Errors
+    /// When the directory cannot be used (another process has it, a newer floe wrote it, it is not writable), or what it
+    /// holds cannot be made to work again.
+    pub fn open(config: CoordinatorConfig, runtime: tokio::runtime::Handle) -> Result<Arc<Coordinator>, Report> {
+        let started = Instant::now();
+        let store = Arc::new(Store::open(&config.data).map_err(|e| e.report())?);
+        let metrics = Arc::new(Metrics::new().map_err(Report::internal)?);
+        let frontier = Arc::new(Frontier::new(Published {
+            epoch: Epoch::default(),
+            now: 0,
+            catalog: Arc::new(Catalog::default()),
+            relations: HashMap::new(),
+            offsets: BTreeMap::new(),
+        }));
+        let (events, inbox) = mpsc::channel();
+        let mut driver = Driver {
+            traces: TraceSet::new(store.clone()),
+            store,
+            catalog: Arc::new(Catalog::default()),
+            relations: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            epoch: Epoch::default(),
+            now: 0,
+            offsets: BTreeMap::new(),
+            next_id: ObjectId::FIRST_USER.0,
+            incarnation: 1,
+            checkpointed: Epoch::default(),
+            checkpoint_interval: config.checkpoint_interval,
+            frontier: frontier.clone(),
+            metrics: metrics.clone(),
+            events: events.clone(),
+            runtime,
+            flushes: Vec::new(),
+            next_token: 0,
+        };
+        driver.recover(&super::replan::replan)?;
+        metrics.note_start(started.elapsed());
+        let thread = std::thread::Builder::new()
+            .name("epochs".to_string())
+            .stack_size(16 << 20)
+            .spawn(move || driver.run(inbox))
+            .map_err(Report::internal)?;
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, started: clock::now_micros(), thread: Mutex::new(Some(thread)) }))
+    }
+
+    /// What readers see now.
+    pub fn published(&self) -> Arc<Published> {
+        self.frontier.get()
+    }
+
+    /// Sends the driver a command and waits for its answer.
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Report> {
+        let (reply, answer) = oneshot::channel();
+        let gone = |_| Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down");
+        self.events.send(Event::Command(command(reply))).map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+
+    /// Commits a transaction's changes; they are published when this returns.
+    pub async fn change(&self, changes: Vec<(ObjectId, Delta)>) -> Result<(), Report> {
+        self.ask(|reply| Command::Change { changes, reply }).await
+    }
+
+    /// Waits until all that the sources hold now is published.
+    pub async fn flush(&self) -> Result<(), Report> {
+        self.ask(|reply| Command::Flush { reply }).await.map(|_| ())
+    }
+
+    /// Writes a checkpoint, and waits until every sink has committed what it holds.
+    pub async fn checkpoint(&self) -> Result<(), Report> {
+        let epoch = self.ask(|reply| Command::Checkpoint { reply }).await?;
+        let published = self.published();
+        for entry in published.catalog.entries() {
+            let Some(mut status) = self.metrics.sink(entry.id) else { continue };
+            loop {
+                {
+                    let now: watch::Ref<'_, SinkStatus> = status.borrow_and_update();
+                    if now.committed >= epoch {
+                        break;
+                    }
+                    if let Some(report) = &now.error {
+                        return Err(report.clone().detail(format!("Sink \"{}\" does not get on: {}", entry.name, report.message)));
+                    }
+                }
+                if published.error_of(entry.id).is_some() || status.changed().await.is_err() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A last checkpoint, and the end. What was published is there at the next start either way.
+    pub async fn shutdown(&self) {
+        if let Err(report) = self.ask(|reply| Command::Shutdown { reply }).await {
+            tracing::warn!("stopping without a last checkpoint: {report}");
+        }
+        let thread = self.thread.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+
+    /// Prometheus' text.
+    pub fn metrics(&self) -> String {
+        self.metrics.text(&self.frontier)
+    }
+
+    /// Why floe cannot take work now.
+    pub fn ready(&self) -> Result<(), String> {
+        self.metrics.broken().map_or(Ok(()), Err)
+    }
+}

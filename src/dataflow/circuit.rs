@@ -1,0 +1,93 @@
+//! A running plan: operators in order, stepped once an epoch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use crate::types::{Epoch, ObjectId};
+use crate::zset::{Delta, ZSet};
+
+use super::error::DataflowError;
+use super::operator::{ErrorRow, Operator, StepContext};
+
+/// Where a node's changes come from.
+pub(super) enum Feed {
+    /// A relation outside; its schema as the plan has it.
+    Relation(ObjectId, SchemaRef),
+    /// Earlier nodes. A plan is a tree: each node is read by one other.
+    Nodes(Vec<usize>),
+}
+
+pub(super) struct Node {
+    pub feed: Feed,
+    pub operator: Box<dyn Operator>,
+}
+
+/// A circuit; the last node is the result.
+pub struct Circuit {
+    nodes: Vec<Node>,
+    next_slot: u16,
+}
+
+/// What one step gives.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The change of the result, consolidated.
+    pub delta: Delta,
+    /// The change of the row errors, consolidated; of [`error_schema`].
+    pub errors: ZSet,
+}
+
+impl Circuit {
+    pub(super) fn new(nodes: Vec<Node>, next_slot: u16) -> Circuit {
+        Circuit { nodes, next_slot }
+    }
+
+    /// The first trace slot of the object that the circuit does not use.
+    pub fn next_slot(&self) -> u16 {
+        self.next_slot
+    }
+
+    /// The names of the operators, inputs before their consumer.
+    pub fn operators(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.nodes.iter().map(|node| node.operator.name())
+    }
+
+    /// Passes one epoch's changes through. Relations that `inputs` does not name have not changed. `now` is the epoch's
+    /// time in microseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
+    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
+        let mut context = StepContext::new(epoch, now);
+        let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
+        for node in &mut self.nodes {
+            let changes: Vec<Delta> = match &node.feed {
+                Feed::Relation(relation, schema) => match inputs.get(relation) {
+                    Some(delta) => vec![delta.clone()],
+                    None => vec![Delta::empty(schema.clone())],
+                },
+                Feed::Nodes(feeds) => feeds.iter().filter_map(|i| outputs[*i].take()).collect(),
+            };
+            let changes: Vec<&Delta> = changes.iter().collect();
+            outputs.push(Some(node.operator.step(&changes, &mut context)?));
+        }
+        let delta = outputs.pop().flatten().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
+        Ok(Output { delta: delta.consolidate()?, errors: error_rows(context.errors)? })
+    }
+}
+
+/// The schema of row errors: `sqlstate text, message text`.
+pub fn error_schema() -> SchemaRef {
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    Arc::new(Schema::new(vec![text("sqlstate"), text("message")]))
+}
+
+fn error_rows(errors: Vec<ErrorRow>) -> Result<ZSet, DataflowError> {
+    let states: ArrayRef = Arc::new(errors.iter().map(|e| Some(e.sqlstate.0)).collect::<StringArray>());
+    let messages: ArrayRef = Arc::new(errors.iter().map(|e| Some(e.message.as_str())).collect::<StringArray>());
+    let weights: Int64Array = errors.iter().map(|e| Some(e.weight)).collect();
+    Ok(ZSet::new(RecordBatch::try_new(error_schema(), vec![states, messages])?, weights).consolidate()?)
+}

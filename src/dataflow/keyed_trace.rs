@@ -1,0 +1,173 @@
+//! A trace keyed by any columns of its relation, with rows in the relation's own column order.
+//!
+//! A [`Trace`] is keyed by its leading columns. This puts the key's columns in front on the way in and back to their
+//! places on the way out. A trace without a key has every row under one constant, so that a cross join is a lookup too.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+use crate::state::{Extremes, Matches, StateError, Trace, TraceSet, TraceSnapshot};
+use crate::types::TraceId;
+use crate::zset::ZSet;
+
+#[derive(Clone, Debug)]
+struct Layout {
+    relation: SchemaRef,
+    stored: SchemaRef,
+    /// The relation's column in each stored place; `None` is the constant.
+    order: Arc<[Option<usize>]>,
+    /// The stored place of each of the relation's columns.
+    places: Arc<[usize]>,
+    key: usize,
+}
+
+impl Layout {
+    fn new(relation: &SchemaRef, key: &[usize]) -> Layout {
+        let mut order: Vec<Option<usize>> = key.iter().map(|c| Some(*c)).collect();
+        if order.is_empty() {
+            order.push(None);
+        }
+        let keys = order.len();
+        order.extend((0..relation.fields().len()).filter(|c| !key.contains(c)).map(Some));
+        let places = (0..relation.fields().len()).filter_map(|c| order.iter().position(|o| *o == Some(c))).collect();
+        let fields: Vec<Field> = order
+            .iter()
+            .map(|column| match column {
+                Some(c) => relation.field(*c).clone(),
+                None => Field::new("", DataType::Boolean, true),
+            })
+            .collect();
+        Layout { relation: relation.clone(), stored: Arc::new(Schema::new(fields)), order: order.into(), places, key: keys }
+    }
+
+    fn to_stored(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let columns = self.order.iter().map(|column| match column {
+            Some(c) => rows.column(*c).clone(),
+            None => constant(rows.num_rows()),
+        });
+        RecordBatch::try_new(self.stored.clone(), columns.collect())
+    }
+
+    fn to_relation(&self, rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let columns = self.places.iter().map(|place| rows.column(*place).clone()).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        RecordBatch::try_new_with_options(self.relation.clone(), columns, &options)
+    }
+
+    fn zset(&self, stored: &ZSet) -> Result<ZSet, ArrowError> {
+        Ok(stored.with_rows(self.to_relation(stored.rows())?))
+    }
+
+    fn probes(&self, keys: &[ArrayRef], count: usize) -> Vec<ArrayRef> {
+        if self.order.first() == Some(&None) { vec![constant(count)] } else { keys.to_vec() }
+    }
+}
+
+fn constant(rows: usize) -> ArrayRef {
+    Arc::new(BooleanArray::from(vec![true; rows]))
+}
+
+/// A handle; clones are the same trace.
+#[derive(Clone)]
+pub struct KeyedTrace {
+    trace: Trace,
+    layout: Layout,
+}
+
+impl KeyedTrace {
+    /// The trace of that id, with what the store holds of it. `key` are columns of `relation`; it may be empty.
+    pub fn new(traces: &TraceSet, id: TraceId, relation: &SchemaRef, key: &[usize]) -> Result<KeyedTrace, StateError> {
+        let layout = Layout::new(relation, key);
+        Ok(KeyedTrace { trace: traces.trace(id, layout.stored.clone(), layout.key)?, layout })
+    }
+
+    /// The relation's schema: that of every row given and taken here.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.layout.relation
+    }
+
+    pub fn insert(&self, delta: &ZSet) -> Result<(), StateError> {
+        if delta.is_empty() {
+            return Ok(());
+        }
+        self.trace.insert(&delta.with_rows(self.layout.to_stored(delta.rows())?))
+    }
+
+    /// All entries under each of `count` probes, which are columns of the key's types in the key's order.
+    pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
+        let matches = self.trace.lookup(&self.layout.probes(keys, count))?;
+        Ok(Matches { rows: self.layout.zset(&matches.rows)?, probe: matches.probe })
+    }
+
+    /// The smallest row of each probe, by the columns behind the key in the relation's order.
+    pub fn first(&self, keys: &[ArrayRef], count: usize) -> Result<Extremes, StateError> {
+        let extremes = self.trace.first(&self.layout.probes(keys, count))?;
+        Ok(Extremes { rows: self.layout.to_relation(&extremes.rows)?, found: extremes.found })
+    }
+
+    /// The largest row of each probe.
+    pub fn last(&self, keys: &[ArrayRef], count: usize) -> Result<Extremes, StateError> {
+        let extremes = self.trace.last(&self.layout.probes(keys, count))?;
+        Ok(Extremes { rows: self.layout.to_relation(&extremes.rows)?, found: extremes.found })
+    }
+
+    /// Takes every row away; what was taken, with negative weights.
+    pub fn clear(&self) -> Result<ZSet, StateError> {
+        Ok(self.layout.zset(&self.trace.clear()?)?)
+    }
+
+    /// What the trace holds now, for readers of a later moment. Cheap.
+    pub fn snapshot(&self) -> KeyedSnapshot {
+        KeyedSnapshot { snapshot: self.trace.snapshot(), layout: self.layout.clone() }
+    }
+
+    /// Entries, not weights.
+    pub fn len(&self) -> usize {
+        self.trace.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.trace.bytes()
+    }
+}
+
+/// What a [`KeyedTrace`] held at one moment.
+#[derive(Clone, Debug)]
+pub struct KeyedSnapshot {
+    snapshot: TraceSnapshot,
+    layout: Layout,
+}
+
+impl KeyedSnapshot {
+    pub fn schema(&self) -> &SchemaRef {
+        &self.layout.relation
+    }
+
+    /// Entries, not weights.
+    pub fn len(&self) -> usize {
+        self.snapshot.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, at most `rows` at a time. The iterator holds the snapshot itself.
+    pub fn chunks(&self, rows: usize) -> impl Iterator<Item = Result<ZSet, StateError>> + Send + use<> {
+        let layout = self.layout.clone();
+        self.snapshot.chunks(rows).map(move |chunk| Ok(layout.zset(&chunk?)?))
+    }
+
+    /// All entries under each of `count` probes, which are columns of the key's types in the key's order.
+    pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
+        let matches = self.snapshot.get(&self.layout.probes(keys, count))?;
+        Ok(Matches { rows: self.layout.zset(&matches.rows)?, probe: matches.probe })
+    }
+}

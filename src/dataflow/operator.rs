@@ -1,0 +1,44 @@
+//! What an operator is: changes in, changes out, once an epoch.
+
+use crate::types::{Epoch, Report, SqlState};
+use crate::zset::Delta;
+
+use super::error::DataflowError;
+
+/// A vertex of a circuit. Summed over all epochs, what comes out is the operator's function of what went in.
+pub trait Operator: Send {
+    fn name(&self) -> &'static str;
+
+    /// One change an input, in the plan's order; called once each epoch, also when nothing changed. The result need not
+    /// be consolidated; its floats are canonical when those of the inputs are.
+    fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError>;
+}
+
+/// What a step knows beside its inputs, and where the errors of rows go.
+#[derive(Debug)]
+pub struct StepContext {
+    pub epoch: Epoch,
+    /// The epoch's time, in microseconds since 1970 UTC.
+    pub now: i64,
+    pub errors: Vec<ErrorRow>,
+}
+
+impl StepContext {
+    pub fn new(epoch: Epoch, now: i64) -> StepContext {
+        StepContext { epoch, now, errors: Vec::new() }
+    }
+}
+
+/// A row that could not be computed, in place of the row: added with the row's weight, so that it is taken back with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorRow {
+    pub sqlstate: SqlState,
+    pub message: String,
+    pub weight: i64,
+}
+
+impl ErrorRow {
+    pub fn new(report: &Report, weight: i64) -> ErrorRow {
+        ErrorRow { sqlstate: report.sqlstate, message: report.message.clone(), weight }
+    }
+}

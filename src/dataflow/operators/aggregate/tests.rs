@@ -1,0 +1,200 @@
+//! Aggregates against recomputation, and PostgreSQL's rules: nulls, empty groups, overflow, floats.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Fields};
+
+use super::*;
+use crate::dataflow::circuit::{Circuit, Output};
+use crate::dataflow::worlds::*;
+use crate::planner::circuit_plan::{AggregateFunction as F, CircuitPlan};
+use crate::state::{Store, TraceSet};
+use crate::types::{Epoch, ObjectId};
+use crate::zset::text::{parse, print};
+
+fn call(function: F, column: usize, output: DataType) -> AggregateCall {
+    AggregateCall { function, argument: (function != F::CountStar).then_some(column), output }
+}
+
+fn plan(input: CircuitPlan, group: Vec<usize>, calls: Vec<AggregateCall>) -> CircuitPlan {
+    let schema = input.schema();
+    let keys = group.iter().map(|c| schema.field(*c).clone());
+    let results = calls.iter().map(|call| Field::new("r", call.output.clone(), true));
+    let fields: Fields = keys.chain(results).collect::<Vec<_>>().into();
+    CircuitPlan::Aggregate { input: Box::new(input), group, calls, schema: Arc::new(Schema::new(fields)) }
+}
+
+fn all_calls() -> Vec<AggregateCall> {
+    vec![
+        call(F::CountStar, 0, DataType::Int64),
+        call(F::Count, 1, DataType::Int64),
+        call(F::Sum, 1, DataType::Decimal128(38, 0)),
+        call(F::Avg, 1, DataType::Decimal128(38, 16)),
+        call(F::Min, 1, DataType::Int64),
+        call(F::Max, 1, DataType::Int64),
+    ]
+}
+
+/// One row of `all_calls` over weighted values.
+fn recomputed(values: &[(Option<i64>, i64)]) -> String {
+    let rows: i64 = values.iter().map(|(_, weight)| weight).sum();
+    let known: Vec<(i64, i64)> = values.iter().filter_map(|(v, weight)| Some(((*v)?, *weight))).collect();
+    let counted: i64 = known.iter().map(|(_, weight)| weight).sum();
+    if counted == 0 {
+        return format!("{rows} 0 NULL NULL NULL NULL");
+    }
+    let sum: i64 = known.iter().map(|(v, weight)| v * weight).sum();
+    // Values are not negative here: half away from zero is half up.
+    let mean = (sum as i128 * 10i128.pow(16) * 2 + counted as i128) / (2 * counted as i128);
+    let (low, high) = (known.iter().map(|k| k.0).min().unwrap(), known.iter().map(|k| k.0).max().unwrap());
+    format!("{rows} {counted} {sum} {}.{:016} {low} {high}", mean / 10i128.pow(16), mean % 10i128.pow(16))
+}
+
+#[test]
+fn groups() {
+    judge(&plan(*input(0, "k v"), vec![0], all_calls()), &["k v"], 60, 0, &|inputs| {
+        let mut groups: BTreeMap<Option<i64>, Vec<(Option<i64>, i64)>> = BTreeMap::new();
+        inputs[0].iter().for_each(|(row, weight)| groups.entry(row[0]).or_default().push((row[1], *weight)));
+        let rows = groups.iter().map(|(key, values)| (format!("{} {}", line(&[*key]), recomputed(values)), 1));
+        (rows.collect(), Printed::new())
+    });
+}
+
+#[test]
+fn one_group_over_everything() {
+    judge(&plan(*input(0, "k v"), vec![], all_calls()), &["k v"], 60, 1, &|inputs| {
+        let values: Vec<_> = inputs[0].iter().map(|(row, weight)| (row[1], *weight)).collect();
+        (Printed::from([(recomputed(&values), 1)]), Printed::new())
+    });
+}
+
+#[test]
+fn distinct() {
+    judge(&plan(*input(0, "k v"), vec![1, 0], vec![]), &["k v"], 60, 0, &|inputs| {
+        (inputs[0].keys().map(|row| (line(&[row[1], row[0]]), 1)).collect(), Printed::new())
+    });
+}
+
+#[test]
+fn a_join_under_an_aggregate_under_a_join() {
+    // The group key and the join key change in one epoch, and the circuit sees both.
+    let totals = plan(*input(0, "k v"), vec![0], vec![call(F::CountStar, 0, DataType::Int64)]);
+    let join = CircuitPlan::Join {
+        left: input(0, "k v"),
+        right: Box::new(totals),
+        kind: crate::planner::circuit_plan::JoinKind::Inner,
+        on: vec![(1, 1)],
+        null_equal: false,
+        residual: None,
+        schema: columns("k v g n"),
+    };
+    let plan = plan(join, vec![2], vec![call(F::CountStar, 0, DataType::Int64)]);
+    judge(&plan, &["k v"], 60, 0, &|inputs| {
+        let mut totals: BTreeMap<Option<i64>, i64> = BTreeMap::new();
+        inputs[0].iter().for_each(|(row, weight)| *totals.entry(row[0]).or_default() += weight);
+        let mut rows = Printed::new();
+        for (group, total) in totals {
+            let matched: i64 = inputs[0].iter().filter(|(row, _)| row[1] == Some(total)).map(|(_, weight)| weight).sum();
+            if matched > 0 {
+                count(&mut rows, line(&[group, Some(matched)]), 1);
+            }
+        }
+        (rows, Printed::new())
+    });
+}
+
+/// Steps an aggregate over columns as `zset::text` has them.
+struct Steps {
+    circuit: Circuit,
+    traces: TraceSet,
+    types: &'static str,
+}
+
+impl Steps {
+    fn new(types: &'static str, group: Vec<usize>, calls: Vec<AggregateCall>) -> Steps {
+        let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: parse(types, "").schema() };
+        let traces = TraceSet::new(Arc::new(Store::memory()));
+        Steps { circuit: Circuit::render(&plan(input, group, calls), VIEW, &traces, 0).unwrap(), traces, types }
+    }
+
+    fn output(&mut self, text: &str) -> Output {
+        let inputs = BTreeMap::from([(ObjectId(0), Delta(parse(self.types, text)))]);
+        self.circuit.step(Epoch(1), 0, &inputs).unwrap()
+    }
+
+    /// The change, and the errors behind an exclamation mark.
+    fn step(&mut self, text: &str) -> String {
+        let output = self.output(text);
+        print(&output.delta.0) + &print(&output.errors).lines().map(|l| format!("! {l}\n")).collect::<String>()
+    }
+}
+
+#[test]
+fn a_global_aggregate_has_a_row_before_any_input() {
+    let mut steps = Steps::new("v int8", vec![], vec![call(F::CountStar, 0, DataType::Int64), call(F::Max, 0, DataType::Int64)]);
+    assert_eq!(steps.step(""), "0 NULL +1\n");
+    assert_eq!(steps.step(""), "");
+    assert_eq!(steps.step("7 +1"), "0 NULL -1\n1 7 +1\n");
+    assert_eq!(steps.step("7 -1"), "0 NULL +1\n1 7 -1\n");
+    assert_eq!(steps.traces.usage(VIEW).entries, 1);
+}
+
+#[test]
+fn one_of_two_equal_minima_goes_and_nothing_changes() {
+    let mut steps = Steps::new("k text, v int4", vec![0], vec![call(F::Min, 1, DataType::Int32)]);
+    assert_eq!(steps.step("a 3 +2\na 5 +1"), "a 3 +1\n");
+    assert_eq!(steps.step("a 3 -1"), "");
+    assert_eq!(steps.step("a 3 -1"), "a 3 -1\na 5 +1\n");
+    assert_eq!(steps.step("a 5 -1\nb NULL +1"), "a 5 -1\nb NULL +1\n");
+    assert_eq!(steps.step("b NULL -1"), "b NULL -1\n");
+    assert_eq!(steps.traces.usage(VIEW).entries, 0);
+}
+
+#[test]
+fn a_sum_that_does_not_fit_is_an_error_until_it_fits() {
+    let mut steps = Steps::new("k int4, v int8", vec![0], vec![call(F::Sum, 1, DataType::Int64), call(F::Count, 1, DataType::Int64)]);
+    assert_eq!(steps.step("1 9223372036854775807 +1\n2 1 +1"), "1 9223372036854775807 1 +1\n2 1 1 +1\n");
+    assert_eq!(steps.step("1 9 +1"), "1 9223372036854775807 1 -1\n! 22003 bigint out of range +1\n");
+    assert_eq!(steps.step("1 9 +1"), "");
+    assert_eq!(steps.step("1 9223372036854775807 -1"), "1 18 2 +1\n! 22003 bigint out of range -1\n");
+    assert_eq!(steps.step("1 9 -2\n2 1 -1"), "1 18 2 -1\n2 1 1 -1\n");
+    assert_eq!(steps.traces.usage(VIEW).entries, 0);
+}
+
+#[test]
+fn decimals_sum_exactly_and_mean_half_away_from_zero() {
+    let calls = || vec![call(F::Sum, 0, DataType::Decimal128(38, 2)), call(F::Avg, 0, DataType::Decimal128(38, 16))];
+    let mut steps = Steps::new("v numeric(12,2)", vec![], calls());
+    assert_eq!(steps.step("0.10 +2\n0.05 +1"), "0.25 0.0833333333333333 +1\n");
+    assert_eq!(steps.step("0.10 -2\n0.05 -1\n-0.01 +3\n0.01 +1"), "-0.02 -0.0050000000000000 +1\n0.25 0.0833333333333333 -1\n");
+    let mut integers = Steps::new("v int4", vec![], vec![call(F::Avg, 0, DataType::Decimal128(38, 16)), call(F::Sum, 0, DataType::Int64)]);
+    assert_eq!(integers.step("-1 +2\n0 +1"), "-0.6666666666666667 -2 +1\n");
+}
+
+#[test]
+fn floats_forget_what_was_taken_away() {
+    let calls = [F::Sum, F::Avg, F::Min, F::Max].map(|f| call(f, 0, DataType::Float64));
+    let mut steps = Steps::new("v float8", vec![], calls.into());
+    assert_eq!(steps.step("1e308 +1\n1 +1"), "1e308 5e307 1.0 1e308 +1\n");
+    assert_eq!(steps.step("1e308 -1"), "1.0 1.0 1.0 1.0 +1\n1e308 5e307 1.0 1e308 -1\n");
+    assert_eq!(steps.step("NaN +1"), "1.0 1.0 1.0 1.0 -1\nNaN NaN 1.0 NaN +1\n");
+    assert_eq!(steps.step("NaN -1\n-0.0 +1\n1 -1"), "0.0 0.0 0.0 0.0 +1\nNaN NaN 1.0 NaN -1\n");
+    assert_eq!(steps.step("0.0 -1\n1e308 +2"), "0.0 0.0 0.0 0.0 -1\n! 22003 value out of range: overflow +1\n");
+    assert_eq!(steps.step("1e308 -1"), "1e308 1e308 1e308 1e308 +1\n! 22003 value out of range: overflow -1\n");
+}
+
+#[test]
+fn equal_floats_are_one_group() {
+    let mut steps = Steps::new("v float8", vec![0], vec![call(F::CountStar, 0, DataType::Int64)]);
+    assert_eq!(steps.step("-0.0 +1\n0.0 +1\nNaN +1\n-NaN +2"), "0.0 2 +1\nNaN 3 +1\n");
+    assert_eq!(steps.step("0.0 -2\nNaN -3"), "0.0 2 -1\nNaN 3 -1\n");
+}
+
+#[test]
+fn an_inconsistent_input_is_told_with_its_key() {
+    let mut steps = Steps::new("k text", vec![0], vec![]);
+    let inputs = BTreeMap::from([(ObjectId(0), Delta(parse("k text", "a -1")))]);
+    let report = steps.circuit.step(Epoch(1), 0, &inputs).unwrap_err().report();
+    assert_eq!((report.sqlstate.0, report.detail.as_deref()), ("XX001", Some("The key: a.")));
+}

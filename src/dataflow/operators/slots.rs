@@ -1,0 +1,40 @@
+//! Gives out the traces of one object in order.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::dataflow::error::DataflowError;
+use crate::dataflow::keyed_trace::KeyedTrace;
+use crate::state::{Cells, TraceSet};
+use crate::types::TraceId;
+
+pub struct Slots<'a> {
+    traces: &'a TraceSet,
+    next: TraceId,
+}
+
+impl<'a> Slots<'a> {
+    pub fn new(traces: &'a TraceSet, first: TraceId) -> Slots<'a> {
+        Slots { traces, next: first }
+    }
+
+    /// The first slot not given out.
+    pub fn next(&self) -> u16 {
+        self.next.slot
+    }
+
+    pub fn trace(&mut self, relation: &SchemaRef, key: &[usize]) -> Result<KeyedTrace, DataflowError> {
+        let id = self.take()?;
+        Ok(KeyedTrace::new(self.traces, id, relation, key)?)
+    }
+
+    pub fn cells(&mut self) -> Result<Cells, DataflowError> {
+        let id = self.take()?;
+        Ok(self.traces.cells(id)?)
+    }
+
+    fn take(&mut self) -> Result<TraceId, DataflowError> {
+        let id = self.next;
+        self.next.slot = id.slot.checked_add(1).ok_or_else(|| DataflowError::Unsupported("plan needs too much state".into()))?;
+        Ok(id)
+    }
+}

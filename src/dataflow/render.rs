@@ -1,0 +1,64 @@
+//! From a plan to its circuit: one match, one call an arm.
+//!
+//! Trace slots are given out in a depth-first walk, inputs before their consumer, so the same plan finds the state that
+//! it left. How many an operator takes is its own affair; it depends on the plan alone.
+
+use crate::planner::circuit_plan::CircuitPlan;
+use crate::state::TraceSet;
+use crate::types::{ObjectId, TraceId};
+
+use super::circuit::{Circuit, Feed, Node};
+use super::error::DataflowError;
+use super::operator::Operator;
+use super::operators::aggregate::Aggregate;
+use super::operators::constant::Constant;
+use super::operators::filter::Filter;
+use super::operators::input::Input;
+use super::operators::join::{Join, JoinSpec};
+use super::operators::project::Project;
+use super::operators::slots::Slots;
+use super::operators::union::Union;
+use super::operators::unnest::Unnest;
+
+impl Circuit {
+    /// The circuit of a plan, with the state that `traces` holds for `object` from slot `first_slot` on.
+    ///
+    /// # Errors
+    /// When the plan asks for what no operator does, or the stored state is of another plan.
+    pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
+        let mut nodes = Vec::new();
+        let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
+        render(plan, &mut slots, &mut nodes)?;
+        Ok(Circuit::new(nodes, slots.next()))
+    }
+}
+
+/// Appends the nodes of the plan; the last of them is its result.
+fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Result<usize, DataflowError> {
+    let mut feeds = Vec::new();
+    for input in plan.inputs() {
+        feeds.push(render(input, slots, nodes)?);
+    }
+    let mut feed = Feed::Nodes(feeds);
+    let operator: Box<dyn Operator> = match plan {
+        CircuitPlan::Input { relation, schema, .. } => {
+            feed = Feed::Relation(*relation, schema.clone());
+            Box::new(Input::new(schema.clone()))
+        }
+        CircuitPlan::Constant { rows } => Box::new(Constant::new(rows, slots)?),
+        CircuitPlan::Filter { predicate, .. } => Box::new(Filter::new(predicate.clone())),
+        CircuitPlan::Project { expressions, schema, .. } => Box::new(Project::new(expressions.clone(), schema.clone())),
+        CircuitPlan::Unnest { column, schema, .. } => Box::new(Unnest::new(*column, schema.clone())),
+        CircuitPlan::Join { left, right, kind, on, null_equal, residual, schema } => {
+            let (null_equal, residual, schema) = (*null_equal, residual.clone(), schema.clone());
+            let spec = JoinSpec { kind: *kind, on: on.clone(), null_equal, residual, schema };
+            Box::new(Join::new(spec, &left.schema(), &right.schema(), slots)?)
+        }
+        CircuitPlan::Aggregate { input, group, calls, schema } => {
+            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), slots)?)
+        }
+        CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
+    };
+    nodes.push(Node { feed, operator });
+    Ok(nodes.len() - 1)
+}

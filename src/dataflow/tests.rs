@@ -1,0 +1,142 @@
+//! Whole circuits: linear verbs with failing rows, constants across restarts, trace slots.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::logical_expr::Operator as Op;
+use datafusion::physical_expr::expressions::NegativeExpr;
+
+use super::worlds::*;
+use super::*;
+use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind};
+use crate::state::{Store, TraceSet};
+use crate::types::{Epoch, ObjectId};
+use crate::zset::text::{parse, print};
+use crate::zset::{Delta, ZSet};
+
+const DIVISION: &str = "22012 division";
+
+fn memory() -> TraceSet {
+    TraceSet::new(Arc::new(Store::memory()))
+}
+
+#[test]
+fn filter_project_and_union_with_rows_that_fail() {
+    // SELECT k, 6 / v FROM r0 WHERE 6 / k > 2 UNION ALL SELECT k, v FROM r1
+    let filter = CircuitPlan::Filter {
+        input: input(0, "k v"),
+        predicate: scalar(apply(apply(number(6), Op::Divide, column(0)), Op::Gt, number(2))),
+    };
+    let project = CircuitPlan::Project {
+        input: Box::new(filter),
+        expressions: vec![scalar(column(0)), scalar(apply(number(6), Op::Divide, column(1)))],
+        schema: columns("k q"),
+    };
+    let plan = CircuitPlan::Union { inputs: vec![project, *input(1, "a b")], schema: columns("x y") };
+    judge(&plan, &["k v", "a b"], 60, 0, &|inputs| {
+        let (mut rows, mut errors) = (Printed::new(), Printed::new());
+        for (row, weight) in &inputs[0] {
+            match (row[0], row[1]) {
+                (Some(0), _) => count(&mut errors, format!("{DIVISION} by zero"), *weight),
+                (Some(k), _) if 6 / k <= 2 => {}
+                (None, _) => {}
+                (Some(_), Some(0)) => count(&mut errors, format!("{DIVISION} by zero"), *weight),
+                (k, v) => count(&mut rows, line(&[k, v.map(|v| 6 / v)]), *weight),
+            }
+        }
+        inputs[1].iter().for_each(|(row, weight)| count(&mut rows, line(row), *weight));
+        (rows, errors)
+    });
+}
+
+#[test]
+fn a_failing_row_fails_alone_and_heals_when_it_goes() {
+    let plan = CircuitPlan::Project {
+        input: input(0, "v"),
+        expressions: vec![scalar(apply(number(10), Op::Divide, column(0)))],
+        schema: columns("q"),
+    };
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let mut step = |text: &str| {
+        let inputs = BTreeMap::from([(ObjectId(0), Delta(parse("v int8", text)))]);
+        let output = circuit.step(Epoch(1), 0, &inputs).unwrap();
+        (print(&output.delta.0), print(&output.errors))
+    };
+    assert_eq!(step("0 +3\n5 +1"), ("2 +1\n".into(), "22012 division by zero +3\n".into()));
+    assert_eq!(step("0 +1\n0 -1"), (String::new(), String::new()));
+    assert_eq!(step("0 -3\n0 -0\n1 +1"), ("10 +1\n".into(), "22012 division by zero -3\n".into()));
+    let many: String = (0..1000).map(|i| format!("{} +1\n", i % 10)).collect();
+    let (rows, errors) = step(&many);
+    assert_eq!(rows, "1 +400\n2 +200\n3 +100\n5 +100\n10 +100\n");
+    assert_eq!(errors, "22012 division by zero +100\n");
+}
+
+#[test]
+fn a_list_becomes_rows() {
+    let list = |values: Vec<Option<Vec<Option<i64>>>>| Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(values)) as ArrayRef;
+    let array = list(vec![Some(vec![Some(1), None, Some(2)]), None, Some(vec![]), Some(vec![Some(1)])]);
+    let schema = Arc::new(Schema::new(vec![Field::new("l", array.data_type().clone(), true), Field::new("v", DataType::Int64, true)]));
+    let rows = RecordBatch::try_new(schema.clone(), vec![array, Arc::new(Int64Array::from(vec![7, 8, 9, 7]))]).unwrap();
+    let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema };
+    let plan = CircuitPlan::Unnest { input: Box::new(input), column: 0, schema: columns("e v") };
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let delta = ZSet::new(rows, vec![2, 1, 1, -1].into());
+    let step = |circuit: &mut Circuit, zset: ZSet| {
+        print(&circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(zset))])).unwrap().delta.0)
+    };
+    assert_eq!(step(&mut circuit, delta.clone()), "1 7 +1\n2 7 +2\nNULL 7 +2\n");
+    assert_eq!(step(&mut circuit, delta.slice(3, 1)), "1 7 -1\n", "a slice of a list array");
+}
+
+#[test]
+fn a_constant_comes_once_and_not_again_after_a_restart() {
+    let plan = CircuitPlan::Constant { rows: parse("k int8, v text", "1 a +1\n1 a +1").rows().clone() };
+    let traces = memory();
+    let step = |traces: &TraceSet, epoch| {
+        let mut circuit = Circuit::render(&plan, VIEW, traces, 3).unwrap();
+        assert_eq!(circuit.next_slot(), 4);
+        print(&circuit.step(Epoch(epoch), 0, &BTreeMap::new()).unwrap().delta.0)
+    };
+    assert_eq!(step(&traces, 1), "1 a +2\n");
+    assert_eq!(step(&traces, 2), "");
+}
+
+#[test]
+fn zeros_and_nans_leave_a_projection_canonical() {
+    let schema = Arc::new(Schema::new(vec![Field::new("f", DataType::Float64, true)]));
+    let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(Float64Array::from(vec![0.0])) as ArrayRef]).unwrap();
+    let plan = CircuitPlan::Project {
+        input: Box::new(CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: schema.clone() }),
+        expressions: vec![scalar(Arc::new(NegativeExpr::new(column(0))))],
+        schema,
+    };
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let output = circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta::inserts(rows))])).unwrap();
+    assert_eq!(print(&output.delta.0), "0.0 +1\n");
+}
+
+#[test]
+fn slots_follow_the_plan_and_wrong_plans_are_refused() {
+    let call = |function, argument, output| AggregateCall { function, argument, output };
+    let aggregate = |calls, names| CircuitPlan::Aggregate { input: input(0, "k v"), group: vec![0], calls, schema: columns(names) };
+    let minimum = aggregate(vec![call(AggregateFunction::Min, Some(1), DataType::Int64)], "k low");
+    let join = CircuitPlan::Join {
+        left: Box::new(minimum),
+        right: input(1, "k v"),
+        kind: JoinKind::Left,
+        on: vec![(0, 0)],
+        null_equal: false,
+        residual: None,
+        schema: columns("a b c d"),
+    };
+    let circuit = Circuit::render(&join, VIEW, &memory(), 1).unwrap();
+    assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Aggregate", "Input", "LeftJoin"]);
+    assert_eq!(circuit.next_slot(), 1 + 2 + 3);
+
+    let traces = memory();
+    let sum = aggregate(vec![call(AggregateFunction::Sum, Some(1), DataType::Boolean)], "k s");
+    let refused = Circuit::render(&sum, VIEW, &traces, 0).err().unwrap();
+    assert_eq!(refused.report().to_string(), "sum(bigint) as boolean is not supported (0A000)");
+}

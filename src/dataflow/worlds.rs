@@ -1,0 +1,227 @@
+//! Small dense worlds: random histories of few keys, run through a circuit and judged by recomputation.
+//!
+//! Every history runs in many small epochs on the store in memory, then again with the rows of each epoch scattered
+//! (shuffled, in single copies, among rows that come and go), in one big epoch, on RocksDB with crashes between checkpoints
+//! (the store is reopened and the epochs since the checkpoint run again), and backwards until nothing is left. After every epoch the sum of the circuit's deltas is the query over the sum of its inputs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Operator as Op;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_plan::PhysicalExpr;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr};
+use crate::state::{Store, TraceSet, Writes};
+use crate::types::{Epoch, ObjectId};
+use crate::zset::text::print;
+use crate::zset::{Delta, ZSet};
+
+use super::circuit::{Circuit, Output};
+
+pub const VIEW: ObjectId = ObjectId(20000);
+
+/// A row of int8 columns.
+pub type Row = Vec<Option<i64>>;
+/// A relation: rows and how often each is there.
+pub type Rel = BTreeMap<Row, i64>;
+/// Printed rows and how often each is there.
+pub type Printed = BTreeMap<String, i64>;
+
+/// A schema of int8 columns with those names.
+pub fn columns(names: &str) -> SchemaRef {
+    Arc::new(Schema::new(names.split(' ').map(|name| Field::new(name, DataType::Int64, true)).collect::<Vec<_>>()))
+}
+
+pub fn input(relation: u32, names: &str) -> Box<CircuitPlan> {
+    Box::new(CircuitPlan::Input { relation: ObjectId(relation), name: format!("r{relation}"), schema: columns(names) })
+}
+
+pub fn column(index: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new("c", index))
+}
+
+pub fn number(value: i64) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Literal::new(ScalarValue::Int64(Some(value))))
+}
+
+pub fn apply(left: Arc<dyn PhysicalExpr>, op: Op, right: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+    Arc::new(BinaryExpr::new(left, op, right))
+}
+
+pub fn scalar(physical: Arc<dyn PhysicalExpr>) -> ScalarExpr {
+    ScalarExpr { text: physical.to_string(), physical }
+}
+
+/// A row as `zset::text` prints it.
+pub fn line(row: &[Option<i64>]) -> String {
+    row.iter().map(|v| v.map_or("NULL".to_string(), |v| v.to_string())).collect::<Vec<_>>().join(" ")
+}
+
+pub fn count(into: &mut Printed, line: String, weight: i64) {
+    let sum = into.entry(line.clone()).or_insert(0);
+    *sum += weight;
+    if *sum == 0 {
+        into.remove(&line);
+    }
+}
+
+pub fn zset(schema: &SchemaRef, rows: &Rel) -> ZSet {
+    let columns = (0..schema.fields().len()).map(|c| Arc::new(rows.keys().map(|row| row[c]).collect::<Int64Array>()) as ArrayRef);
+    let rows_batch = RecordBatch::try_new(schema.clone(), columns.collect()).unwrap();
+    ZSet::new(rows_batch, rows.values().copied().collect::<Vec<_>>().into())
+}
+
+/// Adds a Z-set's rows to what is printed.
+pub fn add(into: &mut Printed, zset: &ZSet) {
+    for text in print(zset).lines() {
+        let (row, weight) = text.rsplit_once(' ').unwrap();
+        count(into, row.trim_end().to_string(), weight.parse().unwrap());
+    }
+}
+
+/// What the query should give over whole inputs: its rows and its errors ("sqlstate message").
+pub type Oracle<'a> = &'a dyn Fn(&[Rel]) -> (Printed, Printed);
+
+/// A change of each input; the sums of all inputs stay positive. Nulls are as frequent as other values.
+fn random_change(rng: &mut SmallRng, widths: &[usize], sums: &mut [Rel]) -> Vec<Rel> {
+    let mut change: Vec<Rel> = widths.iter().map(|_| Rel::new()).collect();
+    for _ in 0..rng.random_range(0..6) {
+        let side = rng.random_range(0..widths.len());
+        let row: Row = (0..widths[side]).map(|_| Some(rng.random_range(-1..=3)).filter(|v| *v >= 0)).collect();
+        let sum = sums[side].entry(row.clone()).or_insert(0);
+        let weight = rng.random_range(-2..=2).max(-*sum);
+        *sum += weight;
+        *change[side].entry(row).or_insert(0) += weight;
+    }
+    sums.iter_mut().for_each(|sum| sum.retain(|_, weight| *weight != 0));
+    change
+}
+
+/// The same change, not consolidated.
+fn scatter(rng: &mut SmallRng, schema: &SchemaRef, rows: &Rel) -> ZSet {
+    let whole = zset(schema, rows);
+    let mut copies: Vec<(u32, i64)> = Vec::new();
+    for (i, weight) in whole.weights().values().iter().enumerate() {
+        copies.extend((0..weight.abs()).map(|_| (i as u32, weight.signum())));
+        if rng.random_bool(0.3) {
+            copies.extend([(i as u32, 1), (i as u32, -1)]);
+        }
+    }
+    copies.shuffle(rng);
+    let (positions, weights): (Vec<u32>, Vec<i64>) = copies.into_iter().unzip();
+    ZSet::new(whole.take(&positions.into()).unwrap().into_parts().0, weights.into())
+}
+
+struct Run {
+    circuit: Circuit,
+    traces: TraceSet,
+    rows: Printed,
+    errors: Printed,
+}
+
+impl Run {
+    fn new(plan: &CircuitPlan, store: Store) -> Run {
+        let traces = TraceSet::new(Arc::new(store));
+        let circuit = Circuit::render(plan, VIEW, &traces, 0).unwrap();
+        Run { circuit, traces, rows: Printed::new(), errors: Printed::new() }
+    }
+
+    fn step(&mut self, epoch: usize, schemas: &[SchemaRef], change: &[Rel]) -> Output {
+        let inputs = schemas.iter().zip(change).map(|(schema, rows)| zset(schema, rows));
+        self.step_over(epoch, inputs)
+    }
+
+    fn step_over(&mut self, epoch: usize, inputs: impl Iterator<Item = ZSet>) -> Output {
+        let inputs = (0..).map(ObjectId).zip(inputs.map(Delta)).filter(|(_, delta)| !delta.is_empty()).collect();
+        let output = self.circuit.step(Epoch(epoch as u64), 0, &inputs).unwrap();
+        add(&mut self.rows, &output.delta.0);
+        add(&mut self.errors, &output.errors);
+        output
+    }
+}
+
+/// Judges a plan whose inputs are the relations 0, 1, ... with those columns. `leftover` is how many entries of state stay
+/// when all inputs are empty again.
+pub fn judge(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: usize, oracle: Oracle) {
+    let schemas: Vec<SchemaRef> = inputs.iter().map(|names| columns(names)).collect();
+    let widths: Vec<usize> = schemas.iter().map(|s| s.fields().len()).collect();
+    for seed in 0..seeds {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut sums = vec![Rel::new(); inputs.len()];
+        let mut changes = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..rng.random_range(1..30) {
+            changes.push(random_change(&mut rng, &widths, &mut sums));
+            expected.push(oracle(&sums));
+        }
+
+        let mut small = Run::new(plan, Store::memory());
+        let mut scattered = Run::new(plan, Store::memory());
+        for (epoch, change) in changes.iter().enumerate() {
+            let output = small.step(epoch, &schemas, change);
+            let again = scattered.step_over(epoch, schemas.iter().zip(change).map(|(schema, rows)| scatter(&mut rng, schema, rows)));
+            assert_eq!(print(&output.delta.0), print(&again.delta.0), "seed {seed}, epoch {epoch}, scattered\n{plan}");
+            assert_eq!(print(&output.errors), print(&again.errors), "seed {seed}, epoch {epoch}, scattered\n{plan}");
+            assert_eq!((&small.rows, &small.errors), (&expected[epoch].0, &expected[epoch].1), "seed {seed}, epoch {epoch}\n{plan}");
+        }
+        assert!(small.rows.values().all(|weight| *weight > 0), "seed {seed}");
+
+        let mut big = Run::new(plan, Store::memory());
+        big.step(0, &schemas, &sums);
+        assert_eq!((&big.rows, &big.errors), (&small.rows, &small.errors), "seed {seed}: one big epoch\n{plan}");
+
+        for (side, sum) in sums.iter().enumerate() {
+            let mut back = vec![Rel::new(); inputs.len()];
+            back[side] = sum.iter().map(|(row, weight)| (row.clone(), -weight)).collect();
+            small.step(changes.len(), &schemas, &back);
+        }
+        let nothing = oracle(&vec![Rel::new(); inputs.len()]);
+        assert_eq!((&small.rows, &small.errors), (&nothing.0, &nothing.1), "seed {seed}: taken back\n{plan}");
+        assert_eq!(small.traces.usage(VIEW).entries, leftover, "seed {seed}: state is left\n{plan}");
+
+        if seed % 40 == 0 {
+            crashing(plan, &schemas, &changes, &expected, seed);
+        }
+    }
+}
+
+/// On RocksDB, with checkpoints and crashes at random epochs: what a step gave before a crash it gives again.
+fn crashing(plan: &CircuitPlan, schemas: &[SchemaRef], changes: &[Vec<Rel>], expected: &[(Printed, Printed)], seed: u64) {
+    let mut rng = SmallRng::seed_from_u64(seed ^ 0xc7a5);
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = Run::new(plan, Store::open(dir.path()).unwrap());
+    let mut given: Vec<(String, String)> = Vec::new();
+    let (mut checkpoint, mut at_checkpoint) = (0, (Printed::new(), Printed::new()));
+    let mut epoch = 0;
+    let mut crashes = 0;
+    while epoch < changes.len() {
+        let output = run.step(epoch, schemas, &changes[epoch]);
+        let output = (print(&output.delta.0), print(&output.errors));
+        match given.get(epoch) {
+            Some(before) => assert_eq!(&output, before, "seed {seed}, epoch {epoch} run again"),
+            None => given.push(output),
+        }
+        assert_eq!((&run.rows, &run.errors), (&expected[epoch].0, &expected[epoch].1), "seed {seed}, epoch {epoch} on RocksDB\n{plan}");
+        epoch += 1;
+        if rng.random_bool(0.3) {
+            let mut writes = Writes::new();
+            run.traces.dirty(&mut writes).unwrap();
+            run.traces.store().write(writes, false).unwrap();
+            (checkpoint, at_checkpoint) = (epoch, (run.rows.clone(), run.errors.clone()));
+        }
+        if rng.random_bool(0.2) && crashes < 4 {
+            crashes += 1;
+            drop(run);
+            run = Run::new(plan, Store::open(dir.path()).unwrap());
+            (run.rows, run.errors) = at_checkpoint.clone();
+            epoch = checkpoint;
+        }
+    }
+}

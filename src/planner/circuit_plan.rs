@@ -1,0 +1,205 @@
+//! The plan of a circuit: what the planner hands to the dataflow. A closed tree of relational verbs over columns.
+//!
+//! Each node has an output schema; a node's expressions are compiled against its input's schema. The tree says what is
+//! to be computed, not how state is kept: which traces an operator needs is the dataflow's own affair, and they are
+//! numbered in the order of a depth-first walk, inputs before their consumer, so the same plan has the same traces.
+//! The printed form (`Display`) is what `EXPLAIN` shows and what the stored fingerprint of a view is made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_plan::PhysicalExpr;
+
+use crate::types::ObjectId;
+
+/// A scalar expression over the columns of one input.
+#[derive(Clone, Debug)]
+pub struct ScalarExpr {
+    pub physical: Arc<dyn PhysicalExpr>,
+    /// How `EXPLAIN` prints it.
+    pub text: String,
+}
+
+impl fmt::Display for ScalarExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    /// Every left row; right columns are null where nothing matches.
+    Left,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    /// Rows.
+    CountStar,
+    /// Rows whose argument is not null.
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+/// One aggregate over a column of the input.
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    pub function: AggregateFunction,
+    /// `None` only for `CountStar`.
+    pub argument: Option<usize>,
+    /// The output column's type, as the binder fixed it.
+    pub output: DataType,
+}
+
+#[derive(Clone, Debug)]
+pub enum CircuitPlan {
+    /// The changes of a relation (source, table or materialized view), all columns.
+    Input {
+        relation: ObjectId,
+        name: String,
+        schema: SchemaRef,
+    },
+    /// Rows that are there from the first epoch on.
+    Constant {
+        rows: RecordBatch,
+    },
+    Filter {
+        input: Box<CircuitPlan>,
+        predicate: ScalarExpr,
+    },
+    Project {
+        input: Box<CircuitPlan>,
+        expressions: Vec<ScalarExpr>,
+        schema: SchemaRef,
+    },
+    /// One row for each element of the list in `column`, which the element replaces; no row for a null or empty list.
+    Unnest {
+        input: Box<CircuitPlan>,
+        column: usize,
+        schema: SchemaRef,
+    },
+    /// `left.on[i].0 = right.on[i].1` for all `i` (null equals nothing unless `null_equal`) and then `residual`, over left's columns
+    /// followed by right's. An empty `on` is a cross join.
+    Join {
+        left: Box<CircuitPlan>,
+        right: Box<CircuitPlan>,
+        kind: JoinKind,
+        on: Vec<(usize, usize)>,
+        null_equal: bool,
+        residual: Option<ScalarExpr>,
+        schema: SchemaRef,
+    },
+    /// Output: the group columns, then one column a call. With no group columns there is always exactly one row.
+    /// With no calls it is DISTINCT.
+    Aggregate {
+        input: Box<CircuitPlan>,
+        group: Vec<usize>,
+        calls: Vec<AggregateCall>,
+        schema: SchemaRef,
+    },
+    /// UNION ALL; the inputs have the schema's types.
+    Union {
+        inputs: Vec<CircuitPlan>,
+        schema: SchemaRef,
+    },
+}
+
+impl CircuitPlan {
+    pub fn schema(&self) -> SchemaRef {
+        match self {
+            CircuitPlan::Constant { rows } => rows.schema(),
+            CircuitPlan::Filter { input, .. } => input.schema(),
+            CircuitPlan::Input { schema, .. }
+            | CircuitPlan::Project { schema, .. }
+            | CircuitPlan::Unnest { schema, .. }
+            | CircuitPlan::Join { schema, .. }
+            | CircuitPlan::Aggregate { schema, .. }
+            | CircuitPlan::Union { schema, .. } => schema.clone(),
+        }
+    }
+
+    pub fn inputs(&self) -> Vec<&CircuitPlan> {
+        match self {
+            CircuitPlan::Input { .. } | CircuitPlan::Constant { .. } => vec![],
+            CircuitPlan::Filter { input, .. }
+            | CircuitPlan::Project { input, .. }
+            | CircuitPlan::Unnest { input, .. }
+            | CircuitPlan::Aggregate { input, .. } => vec![input],
+            CircuitPlan::Join { left, right, .. } => vec![left, right],
+            CircuitPlan::Union { inputs, .. } => inputs.iter().collect(),
+        }
+    }
+
+    /// The relations that the plan reads, each once, in order of first use.
+    pub fn relations(&self) -> Vec<ObjectId> {
+        let mut found = Vec::new();
+        let mut open = vec![self];
+        while let Some(plan) = open.pop() {
+            if let CircuitPlan::Input { relation, .. } = plan
+                && !found.contains(relation)
+            {
+                found.push(*relation);
+            }
+            open.extend(plan.inputs().into_iter().rev());
+        }
+        found
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        write!(f, "{:indent$}", "", indent = depth * 2)?;
+        match self {
+            CircuitPlan::Input { name, .. } => writeln!(f, "Input {name}")?,
+            CircuitPlan::Constant { rows } => writeln!(f, "Constant {} rows", rows.num_rows())?,
+            CircuitPlan::Filter { predicate, .. } => writeln!(f, "Filter {predicate}")?,
+            CircuitPlan::Project { expressions, .. } => writeln!(f, "Project {}", Join(expressions))?,
+            CircuitPlan::Unnest { column, .. } => writeln!(f, "Unnest #{column}")?,
+            CircuitPlan::Join { kind, on, null_equal, residual, .. } => {
+                write!(f, "{kind:?}Join on {}", if on.is_empty() { "nothing" } else { "" })?;
+                let equals = if *null_equal { "is not distinct from" } else { "=" };
+                for (i, (left, right)) in on.iter().enumerate() {
+                    write!(f, "{}left#{left} {equals} right#{right}", if i == 0 { "" } else { " and " })?;
+                }
+                match residual {
+                    Some(residual) => writeln!(f, " where {residual}")?,
+                    None => writeln!(f)?,
+                }
+            }
+            CircuitPlan::Aggregate { group, calls, .. } => {
+                let group: Vec<String> = group.iter().map(|c| format!("#{c}")).collect();
+                writeln!(f, "Aggregate by [{}] of [{}]", group.join(", "), Join(calls))?;
+            }
+            CircuitPlan::Union { .. } => writeln!(f, "Union")?,
+        }
+        self.inputs().into_iter().try_for_each(|input| input.print(f, depth + 1))
+    }
+}
+
+impl fmt::Display for CircuitPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, 0)
+    }
+}
+
+impl fmt::Display for AggregateCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.argument {
+            Some(column) => write!(f, "{:?}(#{column})", self.function),
+            None => write!(f, "{:?}", self.function),
+        }
+    }
+}
+
+/// Prints a list with commas.
+struct Join<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for Join<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(i, item)| write!(f, "{}{item}", if i == 0 { "" } else { ", " }))
+    }
+}

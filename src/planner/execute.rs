@@ -1,0 +1,85 @@
+//! A peek: a bound query run once by DataFusion over the rows of one epoch.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::RecordBatch;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::SchemaRef;
+use arrow::util::display::FormatOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionConfig;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use crate::types::eval_error::report_of_arrow;
+use crate::types::{RelationSchema, Report};
+
+use super::context::PlanContext;
+use super::error::{PlanError, PlanResult};
+use super::names::RelationSource;
+use super::optimize::optimize;
+use super::query::{BoundQuery, options};
+
+/// Rows as they come, in the Arrow types of the query's columns.
+pub type Rows = BoxStream<'static, Result<RecordBatch, Report>>;
+
+static RUNTIME: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| Arc::new(RuntimeEnv::default()));
+
+/// Starts the query. One value a parameter, each of the type that the query says (or null). Dropping the stream stops it.
+pub async fn execute(bound: &BoundQuery, parameters: Vec<ScalarValue>, context: &PlanContext) -> PlanResult<Rows> {
+    let mut plan = bound.plan.clone();
+    if !parameters.is_empty() {
+        plan = plan.replace_params_with_values(&ParamValues::from(parameters))?;
+    }
+    let plan = optimize(plan, options(), context.system.now)?;
+    let plan = plan.transform_up_with_subqueries(|node| with_rows(node, context))?.data;
+    let config = SessionConfig::from(options().as_ref().clone());
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(RUNTIME.clone()).build();
+    let physical = DefaultPhysicalPlanner::default().create_physical_plan(&plan, &state).await?;
+    let stream = execute_stream(yielding(physical)?, state.task_ctx())?;
+    let schema = RelationSchema::new(bound.columns.clone()).arrow();
+    let rows = stream.map(move |batch| match batch {
+        Ok(batch) => shaped(&batch, &schema),
+        Err(error) => Err(PlanError::from(error).report()),
+    });
+    Ok(rows.boxed())
+}
+
+/// The plan with a place to pause at every leaf and every join, so that a long computation can be cancelled.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+    let pausing = plan.transform_up(|node| match node.children().len() {
+        1 => Ok(Transformed::no(node)),
+        _ => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),
+    })?;
+    Ok(pausing.data)
+}
+
+/// The relation's rows in the place of its name.
+fn with_rows(node: LogicalPlan, context: &PlanContext) -> datafusion::common::Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+    let Some(source) = scan.source.as_any().downcast_ref::<RelationSource>() else {
+        return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+    };
+    let provider = context.tables.provider(&source.entry).map_err(|report| PlanError::from(report).external())?;
+    scan.source = provider_as_source(provider);
+    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+}
+
+fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Report> {
+    let cast_options = CastOptions { safe: false, format_options: FormatOptions::default() };
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| match column.data_type() == field.data_type() {
+        true => Ok(column.clone()),
+        false => cast_with_options(column, field.data_type(), &cast_options).map_err(|error| report_of_arrow(&error)),
+    });
+    let columns = columns.collect::<Result<Vec<_>, Report>>()?;
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(Report::internal)
+}

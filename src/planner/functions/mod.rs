@@ -1,0 +1,11 @@
+//! The functions that queries can call: DataFusion's, and floe's own where PostgreSQL's answer is another.
+
+pub mod arithmetic;
+pub mod cast;
+pub mod cast_text;
+pub mod division;
+pub mod registry;
+pub mod round;
+pub mod sums;
+pub mod timestamps;
+pub mod window;

@@ -1,0 +1,133 @@
+//! GROUP BY: group expressions and arguments become columns, then one aggregate over columns.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::{AggregateFunction as LogicalAggregate, Case};
+use datafusion::logical_expr::{Aggregate, Expr};
+
+use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, ScalarExpr};
+use crate::planner::error::{PlanError, PlanResult};
+use crate::types::Report;
+
+use super::expressions;
+use super::nullable::nullable;
+
+fn refused<T>(what: &str, hint: &str) -> PlanResult<T> {
+    Err(PlanError::unsupported(format!("{what} in a view is not supported"), hint))
+}
+
+/// One call before its argument has a place.
+struct Call {
+    function: AggregateFunction,
+    argument: Option<Expr>,
+    distinct: bool,
+}
+
+pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan> {
+    if node.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
+        return refused("GROUPING SETS, CUBE or ROLLUP", "use a UNION ALL of several GROUP BY");
+    }
+    let calls = node.aggr_expr.iter().map(call).collect::<PlanResult<Vec<Call>>>()?;
+    let from = node.input.schema();
+    let schema = nullable(node.schema.fields().iter().map(|f| f.as_ref()));
+    let groups = node.group_expr.len();
+
+    // Columns of the projection: the groups, then each argument once.
+    let mut expressions: Vec<ScalarExpr> = node.group_expr.iter().map(|e| expressions::compile(e, from)).collect::<PlanResult<_>>()?;
+    let mut fields: Vec<Field> = schema.fields().iter().take(groups).map(|f| f.as_ref().clone()).collect();
+    let mut arguments: Vec<(Expr, usize)> = Vec::new();
+    let mut place = |argument: &Expr| -> PlanResult<usize> {
+        if let Some((_, position)) = arguments.iter().find(|(seen, _)| seen == argument) {
+            return Ok(*position);
+        }
+        let position = expressions.len();
+        let compiled = expressions::compile(argument, from)?;
+        fields.push(Field::new(&compiled.text, expressions::type_of(argument, from)?, true));
+        expressions.push(compiled);
+        arguments.push((argument.clone(), position));
+        Ok(position)
+    };
+    let placed = calls.iter().map(|call| call.argument.as_ref().map(&mut place).transpose()).collect::<PlanResult<Vec<Option<usize>>>>()?;
+
+    let identity = groups + arguments.len() == from.fields().len()
+        && node
+            .group_expr
+            .iter()
+            .chain(arguments.iter().map(|(e, _)| e))
+            .enumerate()
+            .all(|(i, e)| expressions::plain_column(e, from) == Some(i));
+    let mut input = match identity || expressions.is_empty() {
+        true => below,
+        false => CircuitPlan::Project { input: Box::new(below), expressions, schema: Arc::new(Schema::new(fields)) },
+    };
+    if calls.iter().any(|call| call.distinct) {
+        input = distinct_first(input, groups, &calls, arguments.len())?;
+    }
+    let calls = calls.iter().zip(placed).enumerate().map(|(i, (call, argument))| AggregateCall {
+        function: call.function,
+        argument,
+        output: schema.field(groups + i).data_type().clone(),
+    });
+    Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups).collect(), calls: calls.collect(), schema })
+}
+
+/// Where all calls are DISTINCT over one argument, equal rows of group and argument are made one first.
+fn distinct_first(input: CircuitPlan, groups: usize, calls: &[Call], arguments: usize) -> PlanResult<CircuitPlan> {
+    let insensitive = |call: &Call| call.distinct || matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
+    if arguments != 1 || !calls.iter().all(insensitive) {
+        return refused("DISTINCT in an aggregate beside other aggregates", "compute it in a view of its own and join the two");
+    }
+    let schema = input.schema();
+    debug_assert_eq!(schema.fields().len(), groups + 1);
+    Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups + 1).collect(), calls: Vec::new(), schema })
+}
+
+fn call(expr: &Expr) -> PlanResult<Call> {
+    let function = match expr {
+        Expr::Alias(alias) => return call(&alias.expr),
+        Expr::AggregateFunction(function) => function,
+        _ => return Err(Report::internal("an aggregate that is none").into()),
+    };
+    let LogicalAggregate { func, params } = function;
+    if !params.order_by.is_empty() {
+        return refused("ORDER BY in an aggregate", "use min() or max()");
+    }
+    let [argument] = params.args.as_slice() else {
+        return refused(&format!("{}() with several arguments", func.name()), "give it one");
+    };
+    let counted_rows = func.name() == "count" && matches!(argument, Expr::Literal(value, _) if !value.is_null());
+    let kind = match func.name() {
+        "count" if counted_rows && params.filter.is_none() && !params.distinct => AggregateFunction::CountStar,
+        "count" => AggregateFunction::Count,
+        "sum" => AggregateFunction::Sum,
+        "avg" => AggregateFunction::Avg,
+        "min" => AggregateFunction::Min,
+        "max" => AggregateFunction::Max,
+        crate::planner::single_row::NAME => {
+            return refused("a scalar subquery that may have several rows", "make it an aggregate: (SELECT max(x) FROM ...)");
+        }
+        other => return refused(&format!("the aggregate {other}()"), "count, sum, avg, min and max can be maintained"),
+    };
+    let argument = match &params.filter {
+        None => argument.clone(),
+        // An argument that is null is not counted and not summed.
+        Some(filter) => Expr::Case(Case {
+            expr: None,
+            when_then_expr: vec![(filter.clone(), Box::new(argument.clone()))],
+            else_expr: Some(Box::new(null_like(argument))),
+        }),
+    };
+    let argument = (kind != AggregateFunction::CountStar).then_some(argument);
+    let distinct = params.distinct && !matches!(kind, AggregateFunction::Min | AggregateFunction::Max);
+    Ok(Call { function: kind, argument, distinct })
+}
+
+fn null_like(argument: &Expr) -> Expr {
+    let typed = match argument {
+        Expr::Literal(value, _) => ScalarValue::try_from(&value.data_type()).unwrap_or(ScalarValue::Null),
+        _ => ScalarValue::try_from(&DataType::Null).unwrap_or(ScalarValue::Null),
+    };
+    Expr::Literal(typed, None)
+}

@@ -1,0 +1,36 @@
+//! From a bound statement to a plan: logical plans by DataFusion, circuits by floe.
+//!
+//! A query's syntax tree is rewritten ([`rewrite`]), bound against the catalog ([`bind`], [`names`], [`operators`]) and
+//! typed into a [`BoundQuery`]. That runs at once as a peek ([`execute`]) or becomes the [`CircuitPlan`] that maintains a
+//! view ([`lower`]). Everything PostgreSQL means otherwise than DataFusion is decided on this way.
+
+mod bind;
+pub mod circuit_plan;
+pub mod context;
+pub mod dml;
+pub mod error;
+pub mod execute;
+pub mod explain;
+pub mod functions;
+mod literals;
+pub mod lower;
+mod names;
+mod operators;
+mod optimize;
+pub mod properties;
+pub mod query;
+mod rewrite;
+mod single_row;
+pub mod system;
+
+#[cfg(test)]
+mod tests;
+
+pub use circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind, ScalarExpr};
+pub use context::{NoTables, PlanContext, Tables};
+pub use dml::{plan_copy, plan_copy_in, plan_delete, plan_insert, plan_update};
+pub use error::{PlanError, PlanResult};
+pub use execute::{Rows, execute};
+pub use explain::{explain_logical, fingerprint};
+pub use lower::lower;
+pub use query::{BoundQuery, plan_query};

@@ -1,0 +1,158 @@
+//! One file read block by block from a byte position, while it may be growing.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::lines;
+use crate::sources::error::SourceError;
+
+/// How much is read at once.
+const BLOCK: usize = 1 << 20;
+
+pub struct Tail {
+    path: PathBuf,
+    file: File,
+    /// Where the next record starts.
+    pub next: i64,
+    /// Reading stops here.
+    pub until: Option<i64>,
+    /// How far a line that is over the limit has been searched for its end.
+    searched: i64,
+}
+
+/// What the next stretch of a file holds.
+pub enum Stretch {
+    /// Bytes from `next` that end with a line's end.
+    Lines(Vec<u8>),
+    /// The beginning of a line over the limit, and the size of all of it with its newline.
+    Oversized { start: Vec<u8>, size: usize },
+    /// Nothing whole is there now.
+    Nothing,
+}
+
+impl Tail {
+    pub fn open(path: &Path, next: i64, until: Option<i64>) -> Result<Tail, SourceError> {
+        let file = File::open(path).map_err(|e| unavailable(path, &e))?;
+        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next };
+        let size = tail.size()?;
+        match [Some(next), until].into_iter().flatten().find(|offset| *offset > size) {
+            Some(offset) => Err(tail.lost(format!("It was read up to byte {offset} and now has {size}."))),
+            None => Ok(tail),
+        }
+    }
+
+    /// True when all of the stretch that is asked for has been read.
+    pub fn done(&self) -> bool {
+        self.until.is_some_and(|until| self.next >= until)
+    }
+
+    pub fn size(&self) -> Result<i64, SourceError> {
+        self.file.metadata().map(|m| m.len() as i64).map_err(|e| unavailable(&self.path, &e))
+    }
+
+    /// Checks that the path is still this file and that it was not cut.
+    fn check(&self) -> Result<i64, SourceError> {
+        let mine = self.file.metadata().map_err(|e| unavailable(&self.path, &e))?;
+        let there = std::fs::metadata(&self.path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => self.lost("It was removed.".into()),
+            _ => unavailable(&self.path, &e),
+        })?;
+        let same = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        if !same(&mine, &there) {
+            return Err(self.lost("It was replaced by another file of its name.".into()));
+        }
+        let size = mine.len() as i64;
+        if size < self.next {
+            return Err(self.lost(format!("It was read up to byte {} and now has {size}.", self.next)));
+        }
+        Ok(size)
+    }
+
+    /// The next stretch, at most about `budget` bytes of whole lines. With `complete` the file's end ends a line too.
+    pub fn read(&mut self, budget: usize, limit: usize, complete: bool) -> Result<Stretch, SourceError> {
+        let size = self.check()?;
+        let end = self.until.map_or(size, |until| until.min(size));
+        // A stretch that is read again ends where a record ended.
+        let complete = complete || self.until == Some(end);
+        let left = usize::try_from(end - self.next).unwrap_or(0);
+        if left == 0 {
+            return Ok(Stretch::Nothing);
+        }
+        let mut want = left.min(BLOCK).min(budget.max(1));
+        loop {
+            let mut block = self.bytes(self.next, want)?;
+            if let Some(last) = block.iter().rposition(|b| *b == b'\n') {
+                block.truncate(last + 1);
+                return Ok(Stretch::Lines(block));
+            }
+            if block.len() >= left && complete && block.len() <= limit {
+                block.push(b'\n');
+                return Ok(Stretch::Lines(block));
+            }
+            if block.len() > limit {
+                return self.search_end(block, end, complete);
+            }
+            if want >= left {
+                return Ok(Stretch::Nothing);
+            }
+            want = left.min(want.saturating_mul(2).max(BLOCK)).min(limit + 1);
+        }
+    }
+
+    /// Looks for the end of a line whose beginning is over the limit.
+    fn search_end(&mut self, start: Vec<u8>, end: i64, complete: bool) -> Result<Stretch, SourceError> {
+        let mut at = self.searched.max(self.next + start.len() as i64);
+        while at < end {
+            let block = self.bytes(at, BLOCK.min(usize::try_from(end - at).unwrap_or(BLOCK)))?;
+            if let Some(newline) = lines::newline(&block) {
+                let size = at - self.next + newline as i64 + 1;
+                return Ok(Stretch::Oversized { start, size: size as usize });
+            }
+            at += block.len() as i64;
+            self.searched = at;
+        }
+        Ok(if complete { Stretch::Oversized { start, size: (end - self.next) as usize } } else { Stretch::Nothing })
+    }
+
+    /// The end of the last whole line that is there now: how far a reader can come.
+    pub fn last_line_end(&self, complete: bool) -> Result<i64, SourceError> {
+        let mut end = self.size()?;
+        while end > 0 && !complete {
+            let count = BLOCK.min(usize::try_from(end).unwrap_or(BLOCK));
+            let start = end - count as i64;
+            if let Some(last) = self.bytes(start, count)?.iter().rposition(|b| *b == b'\n') {
+                return Ok(start + last as i64 + 1);
+            }
+            end = start;
+        }
+        Ok(end)
+    }
+
+    /// Exactly `count` bytes at `at`; the file was seen to have them.
+    fn bytes(&self, at: i64, count: usize) -> Result<Vec<u8>, SourceError> {
+        let mut bytes = vec![0; count];
+        match self.file.read_exact_at(&mut bytes, at as u64) {
+            Ok(()) => Ok(bytes),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.lost("It was cut while it was read.".into())),
+            Err(e) => Err(unavailable(&self.path, &e)),
+        }
+    }
+
+    fn lost(&self, detail: String) -> SourceError {
+        SourceError::Lost {
+            message: format!("records of file \"{}\" that are needed are gone", self.path.display()),
+            detail,
+            hint: "Files of a source may only grow. Drop the source and create it again to start from what is there.".into(),
+        }
+    }
+}
+
+pub fn unavailable(path: &Path, error: &io::Error) -> SourceError {
+    SourceError::Unavailable {
+        message: format!("could not read file \"{}\"", path.display()),
+        detail: error.to_string(),
+        hint: "Check that it exists and that floe's user may read it.".into(),
+    }
+}

@@ -1,0 +1,395 @@
+//! A growing Arrow column of one SQL type, and the rules by which values of records become values of that type.
+//!
+//! A value that does not fit is refused with the reason; it never becomes NULL and is never bent. A column can be cut back
+//! to an earlier length, so that a record that fails in its fifth column leaves nothing in the first four.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
+    IntervalMonthDayNanoArray, ListArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::IntervalMonthDayNano;
+use arrow::error::ArrowError;
+
+use super::decimal::{self, DecimalError};
+use super::scalar::{Scalar, items_of};
+use super::{bytea, interval, json, temporal};
+use crate::types::SqlType;
+
+/// Why a value does not become a value of the column; the caller names the column and shows the value.
+pub type Misfit = Cow<'static, str>;
+
+enum Values {
+    Bool(Vec<bool>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I128(Vec<i128>),
+    Bytes { ends: Vec<i32>, data: Vec<u8> },
+    Interval(Vec<IntervalMonthDayNano>),
+    List { ends: Vec<i32>, items: Box<Column> },
+}
+
+pub struct Column {
+    sql_type: SqlType,
+    valid: Vec<bool>,
+    nulls: usize,
+    values: Values,
+}
+
+impl Column {
+    /// `None` for types that no record can hold, such as the system catalogs' own.
+    pub fn new(sql_type: &SqlType) -> Option<Column> {
+        let values = match sql_type {
+            SqlType::Boolean => Values::Bool(Vec::new()),
+            SqlType::SmallInt => Values::I16(Vec::new()),
+            SqlType::Integer | SqlType::Date => Values::I32(Vec::new()),
+            SqlType::BigInt | SqlType::Time | SqlType::Timestamp | SqlType::TimestampTz => Values::I64(Vec::new()),
+            SqlType::Real => Values::F32(Vec::new()),
+            SqlType::Double => Values::F64(Vec::new()),
+            SqlType::Numeric { .. } => Values::I128(Vec::new()),
+            SqlType::Text | SqlType::Varchar(_) | SqlType::Uuid | SqlType::Json | SqlType::Jsonb | SqlType::Bytea => {
+                Values::Bytes { ends: Vec::new(), data: Vec::new() }
+            }
+            SqlType::Interval => Values::Interval(Vec::new()),
+            SqlType::Array(item) if !matches!(**item, SqlType::Array(_)) => {
+                Values::List { ends: Vec::new(), items: Box::new(Column::new(item)?) }
+            }
+            SqlType::Array(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
+        };
+        Some(Column { sql_type: sql_type.clone(), valid: Vec::new(), nulls: 0, values })
+    }
+
+    pub fn sql_type(&self) -> &SqlType {
+        &self.sql_type
+    }
+
+    pub fn len(&self) -> usize {
+        self.valid.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.valid.is_empty()
+    }
+
+    /// Cuts back to `len` values.
+    pub fn truncate(&mut self, len: usize) {
+        if len >= self.len() {
+            return;
+        }
+        self.nulls -= self.valid[len..].iter().filter(|valid| !**valid).count();
+        self.valid.truncate(len);
+        match &mut self.values {
+            Values::Bool(v) => v.truncate(len),
+            Values::I16(v) => v.truncate(len),
+            Values::I32(v) => v.truncate(len),
+            Values::I64(v) => v.truncate(len),
+            Values::F32(v) => v.truncate(len),
+            Values::F64(v) => v.truncate(len),
+            Values::I128(v) => v.truncate(len),
+            Values::Interval(v) => v.truncate(len),
+            Values::Bytes { ends, data } => {
+                ends.truncate(len);
+                data.truncate(ends.last().map_or(0, |end| *end as usize));
+            }
+            Values::List { ends, items } => {
+                ends.truncate(len);
+                items.truncate(ends.last().map_or(0, |end| *end as usize));
+            }
+        }
+    }
+
+    pub fn push_null(&mut self) {
+        match &mut self.values {
+            Values::Bool(v) => v.push(false),
+            Values::I16(v) => v.push(0),
+            Values::I32(v) => v.push(0),
+            Values::I64(v) => v.push(0),
+            Values::F32(v) => v.push(0.0),
+            Values::F64(v) => v.push(0.0),
+            Values::I128(v) => v.push(0),
+            Values::Interval(v) => v.push(IntervalMonthDayNano::new(0, 0, 0)),
+            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
+        }
+        self.valid.push(false);
+        self.nulls += 1;
+    }
+
+    /// Appends one value. After a refusal the column is as long as before.
+    pub fn push(&mut self, value: Scalar<'_>) -> Result<(), Misfit> {
+        if matches!(value, Scalar::Null) {
+            self.push_null();
+            return Ok(());
+        }
+        match &mut self.values {
+            Values::Bool(v) => v.push(boolean(&value)?),
+            Values::I16(v) => v.push(integer(&value)?.try_into().map_err(|_| "out of range")?),
+            Values::I32(v) if self.sql_type == SqlType::Date => v.push(date(&value)?),
+            Values::I32(v) => v.push(integer(&value)?.try_into().map_err(|_| "out of range")?),
+            Values::I64(v) => v.push(match self.sql_type {
+                SqlType::Time => time(&value)?,
+                SqlType::Timestamp => timestamp(&value)?,
+                SqlType::TimestampTz => instant(&value)?,
+                _ => integer(&value)?,
+            }),
+            Values::F32(v) => v.push(float(&value, f32::is_finite)?),
+            Values::F64(v) => v.push(float(&value, f64::is_finite)?),
+            Values::I128(v) => {
+                let SqlType::Numeric { precision, scale } = self.sql_type else { return Err("not a number".into()) };
+                v.push(numeric(&value, precision, scale)?);
+            }
+            Values::Interval(v) => v.push(match &value {
+                Scalar::Interval(interval) => *interval,
+                Scalar::Text(text) => interval::parse(text)?,
+                _ => return Err("not an interval".into()),
+            }),
+            Values::Bytes { ends, data } => {
+                let bytes = text_or_bytes(&self.sql_type, value)?;
+                let end = i32::try_from(data.len() + bytes.len()).map_err(|_| "more than 2 GiB in one batch")?;
+                data.extend_from_slice(&bytes);
+                ends.push(end);
+            }
+            Values::List { ends, items } => {
+                let before = items.len();
+                let pushed = push_items(items, value);
+                let end = i32::try_from(items.len()).map_err(|_| Misfit::from("more than 2^31 items in one batch"));
+                match pushed.and(end) {
+                    Ok(end) => ends.push(end),
+                    Err(misfit) => {
+                        items.truncate(before);
+                        return Err(misfit);
+                    }
+                }
+            }
+        }
+        self.valid.push(true);
+        Ok(())
+    }
+
+    /// What was pushed, as the type's Arrow array; the column is empty again.
+    pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let valid = std::mem::take(&mut self.valid);
+        let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| NullBuffer::from(valid));
+        Ok(match &mut self.values {
+            Values::Bool(v) => Arc::new(BooleanArray::new(BooleanBuffer::from(std::mem::take(v)), nulls)),
+            Values::I16(v) => Arc::new(Int16Array::try_new(take(v), nulls)?),
+            Values::I32(v) if self.sql_type == SqlType::Date => Arc::new(Date32Array::try_new(take(v), nulls)?),
+            Values::I32(v) => Arc::new(Int32Array::try_new(take(v), nulls)?),
+            Values::I64(v) => match self.sql_type {
+                SqlType::Time => Arc::new(Time64MicrosecondArray::try_new(take(v), nulls)?) as ArrayRef,
+                SqlType::Timestamp => Arc::new(TimestampMicrosecondArray::try_new(take(v), nulls)?),
+                SqlType::TimestampTz => {
+                    Arc::new(TimestampMicrosecondArray::try_new(take(v), nulls)?.with_timezone(crate::types::sql_type::UTC))
+                }
+                _ => Arc::new(Int64Array::try_new(take(v), nulls)?),
+            },
+            Values::F32(v) => Arc::new(Float32Array::try_new(take(v), nulls)?),
+            Values::F64(v) => Arc::new(Float64Array::try_new(take(v), nulls)?),
+            Values::I128(v) => Arc::new(Decimal128Array::try_new(take(v), nulls)?.with_data_type(self.sql_type.arrow())),
+            Values::Interval(v) => Arc::new(IntervalMonthDayNanoArray::try_new(take(v), nulls)?),
+            Values::Bytes { ends, data } => {
+                let (ends, data) = (offsets(ends), Buffer::from_vec(std::mem::take(data)));
+                match self.sql_type {
+                    SqlType::Bytea => Arc::new(BinaryArray::try_new(ends, data, nulls)?) as ArrayRef,
+                    _ => Arc::new(StringArray::try_new(ends, data, nulls)?),
+                }
+            }
+            Values::List { ends, items } => {
+                let field = Arc::new(items.sql_type.field("item"));
+                Arc::new(ListArray::try_new(field, offsets(ends), items.finish()?, nulls)?)
+            }
+        })
+    }
+}
+
+fn take<T: arrow::datatypes::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
+    ScalarBuffer::from(std::mem::take(values))
+}
+
+fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
+    offsets.push(0);
+    offsets.append(ends);
+    OffsetBuffer::new(ScalarBuffer::from(offsets))
+}
+
+fn push_items(items: &mut Column, value: Scalar<'_>) -> Result<(), Misfit> {
+    match value {
+        Scalar::List(values) => values.into_iter().try_for_each(|value| items.push(value)),
+        Scalar::Json(raw) if raw.starts_with('[') => {
+            for item in items_of(&raw)? {
+                items.push(Scalar::of_json(item)?)?;
+            }
+            Ok(())
+        }
+        _ => Err("not an array".into()),
+    }
+}
+
+fn boolean(value: &Scalar<'_>) -> Result<bool, Misfit> {
+    match value {
+        Scalar::Bool(value) => Ok(*value),
+        Scalar::Number(text) if text == "1" => Ok(true),
+        Scalar::Number(text) if text == "0" => Ok(false),
+        Scalar::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "t" | "true" | "y" | "yes" | "on" | "1" => Ok(true),
+            "f" | "false" | "n" | "no" | "off" | "0" => Ok(false),
+            _ => Err("neither true nor false".into()),
+        },
+        _ => Err("neither true nor false".into()),
+    }
+}
+
+fn decimal_misfit(error: DecimalError) -> Misfit {
+    match error {
+        DecimalError::Malformed => "not a number".into(),
+        DecimalError::OutOfRange => "out of range".into(),
+    }
+}
+
+fn integer(value: &Scalar<'_>) -> Result<i64, Misfit> {
+    let scaled = match value {
+        Scalar::Number(text) | Scalar::Text(text) => {
+            if let Ok(number) = text.trim().parse::<i64>() {
+                return Ok(number);
+            }
+            decimal::parse(text, 38, 0)
+        }
+        Scalar::Decimal { unscaled, scale } => decimal::rescale(*unscaled, *scale, 38, 0),
+        _ => return Err("not a whole number".into()),
+    }
+    .map_err(decimal_misfit)?;
+    if !scaled.exact {
+        return Err("not a whole number".into());
+    }
+    i64::try_from(scaled.unscaled).map_err(|_| "out of range".into())
+}
+
+fn numeric(value: &Scalar<'_>, precision: u8, scale: i8) -> Result<i128, Misfit> {
+    let scaled = match value {
+        Scalar::Number(text) => decimal::parse(text, precision, scale),
+        Scalar::Text(text) => match decimal::parse(text, precision, scale) {
+            Err(DecimalError::Malformed) if is_special(text) => return Err("floe's numeric has neither NaN nor infinity".into()),
+            parsed => parsed,
+        },
+        Scalar::Decimal { unscaled, scale: from } => decimal::rescale(*unscaled, *from, precision, scale),
+        _ => return Err("not a number".into()),
+    };
+    scaled.map(|s| s.unscaled).map_err(decimal_misfit)
+}
+
+fn is_special(text: &str) -> bool {
+    let name = text.trim().trim_start_matches(['-', '+']).to_ascii_lowercase();
+    matches!(name.as_str(), "nan" | "inf" | "infinity" | "positive_infinity" | "negative_infinity")
+}
+
+fn float<F: std::str::FromStr + Copy>(value: &Scalar<'_>, is_finite: fn(F) -> bool) -> Result<F, Misfit> {
+    let (text, may_be_special) = match value {
+        Scalar::Number(text) => (text.clone(), false),
+        Scalar::Text(text) => (text.clone(), is_special(text)),
+        Scalar::Decimal { unscaled, scale } => (decimal::print(*unscaled, *scale).into(), false),
+        _ => return Err("not a number".into()),
+    };
+    let number: F = text.trim().parse().map_err(|_| "not a number")?;
+    if is_finite(number) || may_be_special { Ok(number) } else { Err("out of range".into()) }
+}
+
+fn date(value: &Scalar<'_>) -> Result<i32, Misfit> {
+    match value {
+        Scalar::Date(days) => Ok(temporal::checked_days(*days)?),
+        Scalar::Text(text) => Ok(temporal::parse_date(text)?),
+        Scalar::Number(_) => Err("a number, whose unit is not known, where a date is expected".into()),
+        _ => Err("not a date".into()),
+    }
+}
+
+fn time(value: &Scalar<'_>) -> Result<i64, Misfit> {
+    match value {
+        Scalar::Time(micros) => Ok(temporal::checked_time(*micros)?),
+        Scalar::Text(text) => Ok(temporal::parse_time(text)?),
+        Scalar::Number(_) => Err("a number, whose unit is not known, where a time is expected".into()),
+        _ => Err("not a time".into()),
+    }
+}
+
+/// The reading of the text's own clock: PostgreSQL ignores a zone given to a `timestamp`.
+fn timestamp(value: &Scalar<'_>) -> Result<i64, Misfit> {
+    match value {
+        Scalar::Timestamp(micros) => Ok(temporal::checked_micros(*micros)?),
+        Scalar::Date(days) => Ok(temporal::checked_micros(days.checked_mul(temporal::MICROS_PER_DAY).ok_or(temporal::OUT_OF_RANGE)?)?),
+        Scalar::Text(text) => Ok(temporal::parse_timestamp(text)?.0),
+        Scalar::Number(_) => Err("a number, whose unit is not known, where a timestamp is expected".into()),
+        _ => Err("not a timestamp".into()),
+    }
+}
+
+fn instant(value: &Scalar<'_>) -> Result<i64, Misfit> {
+    match value {
+        Scalar::Text(text) => Ok(temporal::parse_instant(text)?),
+        other => timestamp(other),
+    }
+}
+
+fn text_or_bytes<'a>(sql_type: &SqlType, value: Scalar<'a>) -> Result<Cow<'a, [u8]>, Misfit> {
+    let text = match (sql_type, value) {
+        (SqlType::Bytea, Scalar::Bytes(bytes)) => return Ok(Cow::Owned(bytes)),
+        (SqlType::Bytea, Scalar::Text(text)) => return bytea::parse(&text).map(Cow::Owned).map_err(Misfit::from),
+        (SqlType::Uuid, Scalar::Text(text)) => {
+            let uuid = uuid::Uuid::try_parse(text.trim()).map_err(|_| "not a uuid")?;
+            Cow::Owned(uuid.hyphenated().to_string())
+        }
+        (SqlType::Json | SqlType::Jsonb, Scalar::Json(raw)) => {
+            if !json::is_json(&raw) {
+                return Err("not JSON".into());
+            }
+            raw
+        }
+        (SqlType::Json | SqlType::Jsonb, Scalar::Text(text)) => Cow::Owned(serde_json::Value::from(text.as_ref()).to_string()),
+        (SqlType::Text | SqlType::Varchar(_), Scalar::Text(text)) => text,
+        (SqlType::Text | SqlType::Varchar(_), Scalar::Json(raw)) => raw,
+        (SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb, Scalar::Number(text)) => text,
+        (SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb, Scalar::Bool(value)) => {
+            Cow::Borrowed(if value { "true" } else { "false" })
+        }
+        (SqlType::Text | SqlType::Varchar(_) | SqlType::Json | SqlType::Jsonb, Scalar::Decimal { unscaled, scale }) => {
+            Cow::Owned(decimal::print(unscaled, scale))
+        }
+        (_, value) => return Err(format!("{} where {sql_type} is expected", kind(&value)).into()),
+    };
+    if text.contains('\0') {
+        return Err("a text with a NUL character, which PostgreSQL's text cannot hold".into());
+    }
+    if let SqlType::Varchar(Some(limit)) = sql_type
+        && text.len() > *limit as usize
+        && text.chars().count() > *limit as usize
+    {
+        return Err(format!("value too long for type {sql_type}").into());
+    }
+    Ok(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    })
+}
+
+fn kind(value: &Scalar<'_>) -> &'static str {
+    match value {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "a boolean",
+        Scalar::Number(_) | Scalar::Decimal { .. } => "a number",
+        Scalar::Text(_) => "a text",
+        Scalar::Json(_) | Scalar::List(_) => "an object or array",
+        Scalar::Bytes(_) => "bytes",
+        Scalar::Date(_) => "a date",
+        Scalar::Time(_) => "a time",
+        Scalar::Timestamp(_) => "a timestamp",
+        Scalar::Interval(_) => "an interval",
+    }
+}
+
+#[cfg(test)]
+mod tests;

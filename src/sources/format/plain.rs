@@ -1,0 +1,118 @@
+//! PLAIN JSON: each record is an object, its fields are the row.
+//!
+//! A missing field is NULL, an unknown one is passed over. Numbers may stand in quotes. Timestamps, dates and times are
+//! texts; numbers only where the option `timestamp.unit` says what they count. Objects and arrays go into TEXT, JSON and
+//! JSONB as they are written, arrays of scalars into array columns.
+//!
+//! Without a primary key every record adds a row. With one it replaces the row of its key, and a Kafka tombstone deletes
+//! the row that the record's key names.
+
+use super::builder::ChangeBuilder;
+use super::column::Misfit;
+use super::fields::{Fields, Slots};
+use super::json::{JsonError, Scanner, is_json};
+use super::record::{Record, misfit, null_misfit, utf8};
+use super::scalar::Scalar;
+use super::wire::{Unit, Wire};
+use crate::types::{Column, RelationSchema, SqlType};
+use crate::zset::ChangeOp;
+
+pub struct PlainDecoder {
+    columns: Vec<Column>,
+    primary_key: Vec<usize>,
+    fields: Fields,
+    key_fields: Fields,
+    timestamp_unit: Option<Unit>,
+}
+
+impl PlainDecoder {
+    pub fn new(relation: &RelationSchema, timestamp_unit: Option<Unit>) -> PlainDecoder {
+        PlainDecoder {
+            columns: relation.columns.clone(),
+            primary_key: relation.primary_key.clone(),
+            fields: Fields::new(relation),
+            key_fields: Fields::new(relation),
+            timestamp_unit,
+        }
+    }
+
+    pub fn decode(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
+        let Some(value) = record.value else {
+            // A tombstone whose key says nothing of the row's key deletes nothing that could be named.
+            if self.delete(record, builder).is_err() {
+                builder.take_back();
+            }
+            return Ok(());
+        };
+        let mut scanner = Scanner::new(utf8(value)?);
+        let slots = read_object(&mut self.fields, &mut scanner)?;
+        for (at, column) in self.columns.iter().enumerate() {
+            let raw = slots.get(at).unwrap_or("null");
+            self.push(builder, at, raw).map_err(|what| misfit(column, &what, raw))?;
+            if raw == "null" && (!column.nullable || self.primary_key.contains(&at)) {
+                return Err(null_misfit(column));
+            }
+        }
+        builder.keep(if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert });
+        Ok(())
+    }
+
+    fn push(&self, builder: &mut ChangeBuilder, at: usize, raw: &str) -> Result<(), Misfit> {
+        let sql_type = &self.columns[at].sql_type;
+        let value = match (sql_type, raw.as_bytes().first()) {
+            (SqlType::Json | SqlType::Jsonb, Some(first)) if *first != b'n' => Scalar::Json(raw.into()),
+            (_, Some(b'-' | b'0'..=b'9')) if self.timestamp_unit.is_some() => numeric_wire(sql_type, self.timestamp_unit).read(raw)?,
+            _ => Scalar::of_json(raw)?,
+        };
+        builder.push(at, value)
+    }
+
+    fn delete(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
+        let (Some(key), false) = (record.key, self.primary_key.is_empty()) else { return Ok(()) };
+        let text = utf8(key)?;
+        if let ([only], false) = (self.primary_key.as_slice(), text.trim_start().starts_with('{')) {
+            let value = if is_json(text) { Scalar::of_json(text.trim())? } else { Scalar::Text(text.into()) };
+            if value == Scalar::Null {
+                return Err("the key is null".into());
+            }
+            builder.push(*only, value)?;
+        } else {
+            let slots = read_key(&mut self.key_fields, text).map_err(|e| e.reason())?;
+            for at in &self.primary_key {
+                let raw = slots.get(*at).filter(|raw| *raw != "null").ok_or("the key lacks a column")?;
+                self.push(builder, *at, raw)?;
+            }
+        }
+        builder.keep(ChangeOp::Delete);
+        Ok(())
+    }
+}
+
+fn read_object<'a>(fields: &mut Fields, scanner: &mut Scanner<'a>) -> Result<Slots<'a>, String> {
+    let slots = fields.read(scanner).map_err(|e| e.reason())?;
+    scanner.end().map_err(|e| e.reason())?;
+    Ok(slots)
+}
+
+/// The key's columns, the object itself or the `payload` beside its schema.
+fn read_key<'a>(fields: &mut Fields, text: &'a str) -> Result<Slots<'a>, JsonError> {
+    let mut scanner = Scanner::new(text);
+    scanner.enter_object()?;
+    let mut first = true;
+    while let Some(name) = scanner.member(first)? {
+        if name == "payload" && scanner.peek() == b'{' {
+            return fields.read(&mut scanner);
+        }
+        scanner.value()?;
+        first = false;
+    }
+    fields.read(&mut Scanner::new(text))
+}
+
+fn numeric_wire(sql_type: &SqlType, unit: Option<Unit>) -> Wire {
+    match (sql_type, unit) {
+        (SqlType::Timestamp | SqlType::TimestampTz, Some(unit)) => Wire::Timestamp(unit),
+        (SqlType::Time, Some(unit)) => Wire::Time(unit),
+        _ => Wire::Plain,
+    }
+}

@@ -1,0 +1,24 @@
+//! What a store stands on: an ordered map of bytes for each family, written atomically.
+
+use std::ops::ControlFlow;
+
+use super::error::StateError;
+use super::family::Family;
+use super::writes::Write;
+
+/// Takes one key and its value, and says whether to go on.
+pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StateError> + 'a;
+
+pub(super) trait Backend: Send + Sync {
+    /// The value of each key, in the order of the keys.
+    fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError>;
+
+    /// Visits the keys that begin with `prefix` in their order, as of one moment.
+    fn scan(&self, family: Family, prefix: &[u8], visit: &mut Visit) -> Result<(), StateError>;
+
+    /// The greatest key and its value.
+    fn last(&self, family: Family) -> Result<Option<(Vec<u8>, Vec<u8>)>, StateError>;
+
+    /// All steps or none. With `sync` they outlive the machine's power when this returns, without it the process.
+    fn write(&self, steps: Vec<Write>, sync: bool) -> Result<(), StateError>;
+}

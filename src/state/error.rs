@@ -1,0 +1,118 @@
+//! What goes wrong with state, and what the user is told.
+
+use std::io;
+use std::path::PathBuf;
+
+use arrow::error::ArrowError;
+use thiserror::Error;
+
+use crate::types::{Report, SqlState, TraceId};
+
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// Another process has the directory open.
+    #[error("state directory \"{}\" is in use by another floe", .0.display())]
+    InUse(PathBuf),
+    /// The directory's format is not known yet.
+    #[error("state directory \"{}\" was written by a newer floe", dir.display())]
+    Newer { dir: PathBuf, found: String, known: String },
+    /// The directory holds something else.
+    #[error("directory \"{}\" is not a floe state directory", dir.display())]
+    Foreign { dir: PathBuf, detail: String },
+    /// The directory cannot be made, read or written.
+    #[error("could not open state directory \"{}\": {source}", dir.display())]
+    Directory { dir: PathBuf, source: io::Error },
+    #[error("could not write state: no space left on device")]
+    DiskFull { detail: String },
+    #[error("could not read or write state")]
+    Io { detail: String },
+    /// Bytes that floe did not write, or that changed since.
+    #[error("state is corrupted")]
+    Corrupted { detail: String },
+    /// An earlier write failed: nothing works until the store is opened again.
+    #[error("state is closed because an earlier write failed")]
+    Poisoned { reason: String, disk_full: bool },
+    /// The store holds the trace under other columns than the ones that are asked for.
+    #[error("state of trace {trace} has another form than its plan")]
+    FormChanged { trace: TraceId, stored: String, asked: String },
+    /// A relation holds a row less than zero times.
+    #[error("relation is inconsistent: a row has negative weight {weight}")]
+    NegativeWeight { weight: i64, row: String },
+    #[error("weight of a row out of range")]
+    WeightOutOfRange,
+    #[error("rows do not fit their trace: {0}")]
+    Arrow(#[from] ArrowError),
+    /// A defect of the caller.
+    #[error("{0}")]
+    Misuse(String),
+}
+
+impl StateError {
+    pub(super) fn corrupted(detail: impl Into<String>) -> StateError {
+        StateError::Corrupted { detail: detail.into() }
+    }
+
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            StateError::DiskFull { .. } | StateError::Poisoned { disk_full: true, .. } => true,
+            StateError::Directory { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
+    fn sqlstate(&self) -> SqlState {
+        match self {
+            _ if self.is_disk_full() => SqlState::DISK_FULL,
+            StateError::InUse(_) => SqlState::OBJECT_IN_USE,
+            StateError::Newer { .. } | StateError::Foreign { .. } | StateError::FormChanged { .. } => {
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
+            StateError::Directory { .. } | StateError::DiskFull { .. } | StateError::Io { .. } | StateError::Poisoned { .. } => {
+                SqlState::IO_ERROR
+            }
+            StateError::Corrupted { .. } | StateError::NegativeWeight { .. } => SqlState::DATA_CORRUPTED,
+            StateError::WeightOutOfRange => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+            StateError::Arrow(_) | StateError::Misuse(_) => SqlState::INTERNAL_ERROR,
+        }
+    }
+
+    pub fn report(&self) -> Report {
+        let report = Report::error(self.sqlstate(), self.to_string());
+        match self {
+            StateError::InUse(_) => report.hint("Stop the other process, or give this one a state directory of its own."),
+            StateError::Newer { found, known, .. } => report
+                .detail(format!("The directory has format {found}; this floe knows format {known}."))
+                .hint("Start the newer floe, or use another state directory."),
+            StateError::Foreign { detail, .. } => {
+                report.detail(detail).hint("Give floe an empty directory, or one that floe made; nothing was changed in this one.")
+            }
+            StateError::Directory { .. } => {
+                report.hint("Make the directory readable and writable for floe's user, or use another state directory.")
+            }
+            StateError::DiskFull { detail } => report.detail(detail).hint("Free space on the state directory's disk and restart floe."),
+            StateError::Io { detail } => report.detail(detail),
+            StateError::Corrupted { detail } => {
+                report.detail(detail).hint("Check the disk, and restore the state directory from a backup.")
+            }
+            StateError::Poisoned { reason, disk_full } => {
+                report.detail(format!("The write failed with: {reason}.")).hint(match disk_full {
+                    true => "Free space on the state directory's disk and restart floe: every published epoch is kept.",
+                    false => "Restart floe: every published epoch is kept.",
+                })
+            }
+            StateError::FormChanged { stored, asked, .. } => {
+                report.detail(format!("Stored: {stored}. Asked for: {asked}.")).hint("Drop the relation and create it again.")
+            }
+            StateError::NegativeWeight { row, .. } => report
+                .detail(format!("The row: {row}."))
+                .hint("A source took back a row that it never gave, or this is a defect of floe; creating the relation again rebuilds it."),
+            StateError::WeightOutOfRange | StateError::Arrow(_) | StateError::Misuse(_) => report,
+        }
+    }
+}
+
+impl From<StateError> for Report {
+    fn from(error: StateError) -> Report {
+        error.report()
+    }
+}

@@ -1,0 +1,44 @@
+//! What floe remembers: traces in memory, a store beneath them, a journal and checkpoints.
+//!
+//! The [`Store`] is a durable ordered map (RocksDB, or memory for tests) whose writes are atomic. Operators keep their
+//! state in [`Trace`]s and [`Cells`], which live in memory; their [`TraceSet`] knows what changed since the last
+//! checkpoint and puts it into the same atomic write as the [`CheckpointRecord`], the sinks' staged changes and the
+//! trimming of the [`Journal`]. After a crash the last checkpoint and the journal behind it give back every published
+//! epoch. A write that fails poisons the store: what the disk then holds is known only by opening it again.
+
+mod backend;
+pub mod cells;
+pub mod checkpoint;
+pub mod error;
+pub mod family;
+pub mod ipc;
+pub mod journal;
+pub mod key_layout;
+mod memory;
+mod probe;
+pub mod record;
+mod resident;
+mod rocks;
+mod shape;
+pub mod sink_index;
+pub mod snapshot;
+pub mod staged;
+pub mod store;
+pub mod trace;
+pub mod trace_set;
+pub mod writes;
+
+pub use cells::Cells;
+pub use checkpoint::CheckpointRecord;
+pub use error::StateError;
+pub use family::Family;
+pub use ipc::{zset_from_ipc, zset_to_ipc};
+pub use journal::{Journal, JournalEntry};
+pub use probe::{Extremes, Matches};
+pub use sink_index::SinkIndex;
+pub use snapshot::TraceSnapshot;
+pub use staged::Staged;
+pub use store::Store;
+pub use trace::Trace;
+pub use trace_set::{TraceSet, Usage};
+pub use writes::Writes;

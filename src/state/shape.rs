@@ -1,0 +1,82 @@
+//! What the entries of a trace look like: columns, how many of the leading ones are its key, and their bytes.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow_row::Rows;
+
+use crate::zset::{RowCodec, ZSet};
+
+use super::error::StateError;
+
+#[derive(Debug)]
+pub(super) struct Shape {
+    schema: SchemaRef,
+    key: usize,
+    rows: RowCodec,
+    keys: RowCodec,
+}
+
+/// Rows as bytes, and each row's key: the first bytes of the row.
+pub(super) struct Encoded {
+    rows: Rows,
+    keys: Rows,
+}
+
+impl Encoded {
+    /// Each row with its key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.rows.iter().zip(self.keys.iter()).map(|(row, key)| (row.data(), key.data()))
+    }
+}
+
+impl Shape {
+    pub(super) fn new(schema: SchemaRef, key: usize) -> Result<Shape, StateError> {
+        let keys = leading(&schema, key)?;
+        Ok(Shape { rows: RowCodec::new(schema.clone())?, schema, key, keys })
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(super) fn key(&self) -> usize {
+        self.key
+    }
+
+    /// What is stored beside a trace, to know that it is read with the same columns it was written with. Names do not
+    /// count: they do not change the bytes.
+    pub(super) fn fingerprint(&self) -> String {
+        let types: Vec<String> = self.schema.fields().iter().map(|field| field.data_type().to_string()).collect();
+        format!("rows of ({}) by {}", types.join(", "), self.key)
+    }
+
+    pub(super) fn encode(&self, delta: &ZSet) -> Result<Encoded, StateError> {
+        let rows = self.rows.encode_batch(delta.rows())?;
+        let keys = match delta.rows().columns().get(..self.key) {
+            Some([]) | None => self.keys.encode_count(delta.len()),
+            Some(columns) => self.keys.encode(columns)?,
+        };
+        Ok(Encoded { rows, keys })
+    }
+
+    /// Probe keys as bytes. No columns are one probe with the empty key, which every row has.
+    pub(super) fn encode_keys(&self, keys: &[ArrayRef]) -> Result<Rows, StateError> {
+        match keys.len() {
+            0 => Ok(leading(&self.schema, 0)?.encode_count(1)),
+            columns if columns == self.key => Ok(self.keys.encode(keys)?),
+            columns => Ok(leading(&self.schema, columns)?.encode(keys)?),
+        }
+    }
+
+    pub(super) fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<RecordBatch, StateError> {
+        Ok(self.rows.decode(rows)?)
+    }
+}
+
+/// The codec of the first `columns` columns.
+fn leading(schema: &Schema, columns: usize) -> Result<RowCodec, StateError> {
+    match schema.fields().get(..columns) {
+        Some(fields) => Ok(RowCodec::new(Schema::new(fields.to_vec()).into())?),
+        None => Err(StateError::Misuse(format!("a key of {columns} columns in a row of {}", schema.fields().len()))),
+    }
+}

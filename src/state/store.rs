@@ -1,0 +1,167 @@
+//! The store: a durable, ordered map of bytes in families, written atomically and poisoned by a failed write.
+//!
+//! A write that fails leaves it unknown what the disk holds: a later write could land behind one that did not. So after
+//! the first failure the store refuses everything, reads included, until it is opened again and the disk has told.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::zset::row_codec;
+
+use super::backend::Backend;
+use super::error::StateError;
+use super::family::Family;
+use super::memory::Memory;
+use super::rocks::Rocks;
+use super::writes::Writes;
+
+/// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
+pub const FORMAT: u8 = 1;
+
+/// In [`Family::Meta`]: [`FORMAT`], then the format of the bytes of rows.
+const FORMAT_KEY: &[u8] = b"format";
+
+pub struct Store {
+    backend: Box<dyn Backend>,
+    poison: OnceLock<Poison>,
+}
+
+struct Poison {
+    reason: String,
+    disk_full: bool,
+}
+
+impl Store {
+    /// Opens the state directory, which is made when it is not there, and keeps every other process out of it.
+    ///
+    /// # Errors
+    /// When the directory is in use, not floe's, of a newer format, corrupted, or cannot be written.
+    pub fn open(dir: &Path) -> Result<Store, StateError> {
+        let store = Store::over(Rocks::open(dir)?);
+        let known = [FORMAT, row_codec::FORMAT];
+        match store.get(Family::Meta, FORMAT_KEY)?.as_deref() {
+            Some(found) if found == known => Ok(store),
+            Some([format, rows]) if *format > FORMAT || *rows > row_codec::FORMAT => Err(StateError::Newer {
+                dir: dir.to_path_buf(),
+                found: format!("{format}.{rows}"),
+                known: format!("{}.{}", known[0], known[1]),
+            }),
+            Some(found) => Err(StateError::corrupted(format!("the format is written as {found:?}"))),
+            None => {
+                for family in Family::ALL {
+                    if store.last(family)?.is_some() {
+                        let detail = format!("It has data in \"{}\", and no format.", family.name());
+                        return Err(StateError::Foreign { dir: dir.to_path_buf(), detail });
+                    }
+                }
+                let mut writes = Writes::new();
+                writes.put(Family::Meta, FORMAT_KEY, known);
+                store.write(writes, true)?;
+                Ok(store)
+            }
+        }
+    }
+
+    /// A store that lives as long as this value.
+    pub fn memory() -> Store {
+        Store::over(Memory::default())
+    }
+
+    /// A store in memory whose disk is full after that many writes.
+    #[cfg(test)]
+    pub fn memory_failing_after(writes: usize) -> Store {
+        Store::over(Memory::failing_after(writes))
+    }
+
+    fn over(backend: impl Backend + 'static) -> Store {
+        Store { backend: Box::new(backend), poison: OnceLock::new() }
+    }
+
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.get_many(family, &[key])?.pop().flatten())
+    }
+
+    /// The value of each key, in the order of the keys.
+    pub fn get_many<K: AsRef<[u8]>>(&self, family: Family, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        self.refuse_if_poisoned()?;
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        self.backend.get_many(family, &keys)
+    }
+
+    /// The keys that begin with `prefix`, in order, with their values.
+    pub fn scan(&self, family: Family, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+        let mut found = Vec::new();
+        self.scan_with(family, prefix, &mut |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Visits the keys that begin with `prefix` in their order, as of one moment; the first error ends the visit.
+    pub fn scan_with(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        self.scan_while(family, prefix, &mut |key, value| visit(key, value).map(ControlFlow::Continue))
+    }
+
+    /// [`Store::scan_with`], until the visitor breaks.
+    pub fn scan_while(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StateError>,
+    ) -> Result<(), StateError> {
+        self.refuse_if_poisoned()?;
+        self.backend.scan(family, prefix, visit)
+    }
+
+    /// The greatest key of the family, and its value.
+    pub fn last(&self, family: Family) -> Result<Option<(Vec<u8>, Vec<u8>)>, StateError> {
+        self.refuse_if_poisoned()?;
+        self.backend.last(family)
+    }
+
+    /// Writes all steps or none. With `sync` they are durable when this returns; without it they are durable together
+    /// with the next write that syncs, and outlive the process but not the machine until then.
+    ///
+    /// # Errors
+    /// After an error the store is poisoned, whatever the error.
+    pub fn write(&self, writes: Writes, sync: bool) -> Result<(), StateError> {
+        self.refuse_if_poisoned()?;
+        if writes.is_empty() && !sync {
+            return Ok(());
+        }
+        self.backend.write(writes.into_steps(), sync).inspect_err(|error| {
+            let reason = error.report();
+            let reason = reason.detail.unwrap_or(reason.message);
+            // Of two writes that fail at once the first one's reason stays.
+            let _ = self.poison.set(Poison { reason, disk_full: error.is_disk_full() });
+        })
+    }
+
+    /// True when a write failed and only opening the store again helps.
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.get().is_some()
+    }
+
+    fn refuse_if_poisoned(&self) -> Result<(), StateError> {
+        match self.poison.get() {
+            None => Ok(()),
+            Some(Poison { reason, disk_full }) => Err(StateError::Poisoned { reason: reason.clone(), disk_full: *disk_full }),
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_poisoned() { "Store(poisoned)" } else { "Store" })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! All traces of the process over one store: where operators get their state from, and what a checkpoint asks what changed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arrow::datatypes::SchemaRef;
+
+use crate::types::{ObjectId, TraceId};
+
+use super::cells::{self, Cells};
+use super::error::StateError;
+use super::family::Family;
+use super::key_layout::{object_prefix, trace_prefix};
+use super::record;
+use super::resident::Resident;
+use super::shape::Shape;
+use super::store::Store;
+use super::trace::Trace;
+use super::writes::Writes;
+
+/// In [`Family::Meta`], before the trace's prefix: the form of the trace's entries.
+const FORM: &[u8] = b"trace/";
+const FORM_VERSION: u8 = 1;
+
+/// A handle; clones are the same set.
+#[derive(Clone)]
+pub struct TraceSet {
+    store: Arc<Store>,
+    members: Arc<Mutex<BTreeMap<TraceId, Member>>>,
+}
+
+struct Member {
+    state: State,
+    /// Whether the store has the form of the entries.
+    form_stored: bool,
+}
+
+enum State {
+    Trace(Trace),
+    Cells(Cells),
+}
+
+/// What traces hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub entries: usize,
+    /// Memory, an estimate.
+    pub bytes: usize,
+}
+
+impl TraceSet {
+    pub fn new(store: Arc<Store>) -> TraceSet {
+        TraceSet { store, members: Arc::default() }
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The trace of that number, with what the store holds of it: rows of `schema`, kept by the first `key` columns.
+    /// Asking again gives the same trace.
+    ///
+    /// # Errors
+    /// `FormChanged` when the number was given to other columns before; when the store cannot be read.
+    pub fn trace(&self, id: TraceId, schema: SchemaRef, key: usize) -> Result<Trace, StateError> {
+        let shape = Shape::new(schema, key)?;
+        let form = shape.fingerprint();
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Trace(trace) = &member.state {
+                return Ok(trace.clone());
+            }
+        }
+        let (rows, form_stored) = match self.stored_form(id, &form)? {
+            true => (Resident::load(&self.store, id)?, true),
+            false => (Resident::new(), false),
+        };
+        let trace = Trace::new(id, shape, rows);
+        members.insert(id, Member { state: State::Trace(trace.clone()), form_stored });
+        Ok(trace)
+    }
+
+    /// The cells of that number, with what the store holds of them. Asking again gives the same cells.
+    pub fn cells(&self, id: TraceId) -> Result<Cells, StateError> {
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), cells::FINGERPRINT)?;
+            if let State::Cells(cells) = &member.state {
+                return Ok(cells.clone());
+            }
+        }
+        let (found, form_stored) = match self.stored_form(id, cells::FINGERPRINT)? {
+            true => (Resident::load(&self.store, id)?, true),
+            false => (Resident::new(), false),
+        };
+        let cells = Cells::new(id, found);
+        members.insert(id, Member { state: State::Cells(cells.clone()), form_stored });
+        Ok(cells)
+    }
+
+    /// Puts into `writes` all that changed since the last call, and counts on it being written: a write that fails
+    /// poisons the store, and nobody asks again. No trace may change between this and what else the checkpoint holds.
+    pub fn dirty(&self, writes: &mut Writes) -> Result<(), StateError> {
+        for (id, member) in self.members().iter_mut() {
+            if !member.form_stored {
+                writes.put(Family::Meta, form_key(*id), record::encode(FORM_VERSION, &member.form())?);
+                member.form_stored = true;
+            }
+            match &member.state {
+                State::Trace(trace) => trace.write_changes(writes),
+                State::Cells(cells) => cells.write_changes(writes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all traces of the object, here and with `writes` in the store. Handles that are still held are on their
+    /// own: what they take in is never stored.
+    pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
+        self.members().retain(|id, _| id.object != object);
+        writes.delete_prefix(Family::Trace, object_prefix(object));
+        writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
+    }
+
+    /// What the object's traces hold in memory.
+    pub fn usage(&self, object: ObjectId) -> Usage {
+        let of_object = TraceId::new(object, 0)..=TraceId::new(object, u16::MAX);
+        let mut sum = Usage::default();
+        for member in self.members().range(of_object).map(|(_, member)| member) {
+            let (entries, bytes) = match &member.state {
+                State::Trace(trace) => (trace.len(), trace.bytes()),
+                State::Cells(cells) => (cells.len(), cells.bytes()),
+            };
+            sum = Usage { entries: sum.entries + entries, bytes: sum.bytes + bytes };
+        }
+        sum
+    }
+
+    /// Whether the store has the trace; it must have it in this form.
+    fn stored_form(&self, id: TraceId, form: &str) -> Result<bool, StateError> {
+        let Some(bytes) = self.store.get(Family::Meta, &form_key(id))? else { return Ok(false) };
+        let stored: String = record::decode(FORM_VERSION, &bytes, &format!("the form of trace {id}"))?;
+        check_form(id, &stored, form)?;
+        Ok(true)
+    }
+
+    fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
+        self.members.lock().expect("no thread panics while it holds the set of traces")
+    }
+}
+
+impl Member {
+    fn form(&self) -> String {
+        match &self.state {
+            State::Trace(trace) => trace.fingerprint(),
+            State::Cells(_) => cells::FINGERPRINT.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Debug for TraceSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TraceSet({} traces)", self.members().len())
+    }
+}
+
+fn form_key(id: TraceId) -> Vec<u8> {
+    [FORM, &trace_prefix(id)].concat()
+}
+
+fn check_form(trace: TraceId, stored: &str, asked: &str) -> Result<(), StateError> {
+    match stored == asked {
+        true => Ok(()),
+        false => Err(StateError::FormChanged { trace, stored: stored.to_string(), asked: asked.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Traces of one number are one trace, keep their form, and go with their object.
+
+use super::*;
+use crate::types::SqlState;
+use crate::zset::text::parse;
+
+fn set() -> TraceSet {
+    TraceSet::new(Arc::new(Store::memory()))
+}
+
+fn id(object: u32, slot: u16) -> TraceId {
+    TraceId::new(ObjectId(object), slot)
+}
+
+fn checkpoint(set: &TraceSet) {
+    let mut writes = Writes::new();
+    set.dirty(&mut writes).unwrap();
+    set.store().write(writes, true).unwrap();
+}
+
+#[test]
+fn asking_again_gives_the_same_trace() {
+    let set = set();
+    let rows = parse("k int8, v text", "1 a +1");
+    let first = set.trace(id(1, 0), rows.schema(), 1).unwrap();
+    first.insert(&rows).unwrap();
+    assert_eq!(set.trace(id(1, 0), rows.schema(), 1).unwrap().len(), 1);
+    let renamed = parse("a int8, b text", "").schema();
+    assert_eq!(set.trace(id(1, 0), renamed, 1).unwrap().len(), 1, "names are no part of the form");
+    set.cells(id(1, 1)).unwrap().set(b"k", Some(b"v"));
+    assert_eq!(set.cells(id(1, 1)).unwrap().len(), 1);
+}
+
+#[test]
+fn another_form_is_refused_in_memory_and_on_disk() {
+    let set = set();
+    let schema = parse("k int8, v text", "").schema();
+    set.trace(id(1, 0), schema.clone(), 1).unwrap();
+    set.cells(id(1, 1)).unwrap();
+    checkpoint(&set);
+    for set in [&set, &TraceSet::new(set.store().clone())] {
+        let others = [
+            set.trace(id(1, 0), schema.clone(), 2).map(drop),
+            set.trace(id(1, 0), parse("k int4, v text", "").schema(), 1).map(drop),
+            set.trace(id(1, 1), schema.clone(), 1).map(drop),
+            set.cells(id(1, 0)).map(drop),
+        ];
+        for other in others {
+            let error = other.unwrap_err();
+            assert!(matches!(error, StateError::FormChanged { .. }), "{error}");
+            assert_eq!(error.report().sqlstate, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE);
+        }
+        assert!(set.trace(id(1, 0), schema.clone(), 1).is_ok() && set.cells(id(1, 1)).is_ok());
+    }
+    assert!(matches!(set.trace(id(1, 2), schema, 3), Err(StateError::Misuse(_))));
+}
+
+#[test]
+fn an_object_goes_with_all_it_had_and_leaves_the_others() {
+    let set = set();
+    let rows = parse("k int8, v text", "1 a +1\n2 b +1");
+    let numbers = [id(255, 0), id(256, 0), id(256, u16::MAX), id(257, 0)];
+    for id in numbers {
+        set.trace(id, rows.schema(), 1).unwrap().insert(&rows).unwrap();
+    }
+    checkpoint(&set);
+    assert_eq!(set.usage(ObjectId(256)).entries, 4);
+    assert!(set.usage(ObjectId(256)).bytes > 0);
+    let mut writes = Writes::new();
+    set.drop_object(ObjectId(256), &mut writes);
+    set.store().write(writes, true).unwrap();
+    for set in [&set, &TraceSet::new(set.store().clone())] {
+        let lengths = numbers.map(|id| set.trace(id, rows.schema(), 1).unwrap().len());
+        assert_eq!(lengths, [2, 0, 0, 2]);
+    }
+    let other_form = TraceSet::new(set.store().clone()).trace(id(256, 0), rows.schema(), 2);
+    assert!(other_form.is_ok(), "the form goes too");
+}
+
+#[test]
+fn an_entry_that_is_no_weight_is_refused() {
+    let set = set();
+    let schema = parse("k int8", "").schema();
+    set.trace(id(1, 0), schema.clone(), 1).unwrap();
+    checkpoint(&set);
+    for (key, value) in [(vec![0, 0, 0, 1, 0, 0, 9, 9], vec![1]), (vec![0, 0, 0, 1, 0, 0], vec![0; 8])] {
+        let mut writes = Writes::new();
+        writes.delete_prefix(Family::Trace, []);
+        writes.put(Family::Trace, key, value);
+        set.store().write(writes, true).unwrap();
+        let loaded = TraceSet::new(set.store().clone()).trace(id(1, 0), schema.clone(), 1);
+        assert!(matches!(loaded, Err(StateError::Corrupted { .. })));
+    }
+}

@@ -1,0 +1,85 @@
+//! One atomic write: what is put and deleted, in order, across all families.
+
+use super::family::Family;
+use super::key_layout::after_prefix;
+
+/// A single step of a write. A later step wins over an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    Put {
+        family: Family,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Delete {
+        family: Family,
+        key: Vec<u8>,
+    },
+    /// Every key in `from..to`; without `to`, every key from there on.
+    DeleteRange {
+        family: Family,
+        from: Vec<u8>,
+        to: Option<Vec<u8>>,
+    },
+}
+
+/// Steps that happen together or not at all, collected for [`super::Store::write`].
+#[derive(Clone, Debug, Default)]
+pub struct Writes {
+    steps: Vec<Write>,
+    bytes: usize,
+}
+
+impl Writes {
+    pub fn new() -> Writes {
+        Writes::default()
+    }
+
+    pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.push(Write::Put { family, key: key.into(), value: value.into() });
+    }
+
+    pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
+        self.push(Write::Delete { family, key: key.into() });
+    }
+
+    /// Deletes every key that begins with `prefix`; an empty prefix is the whole family.
+    pub fn delete_prefix(&mut self, family: Family, prefix: impl Into<Vec<u8>>) {
+        let from = prefix.into();
+        let to = after_prefix(&from);
+        self.push(Write::DeleteRange { family, from, to });
+    }
+
+    /// Deletes every key in `from..to`.
+    pub fn delete_range(&mut self, family: Family, from: impl Into<Vec<u8>>, to: impl Into<Vec<u8>>) {
+        self.push(Write::DeleteRange { family, from: from.into(), to: Some(to.into()) });
+    }
+
+    /// Puts the steps of `later` behind these.
+    pub fn append(&mut self, later: Writes) {
+        self.bytes += later.bytes;
+        self.steps.extend(later.steps);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The size of all keys and values, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn into_steps(self) -> Vec<Write> {
+        self.steps
+    }
+
+    fn push(&mut self, step: Write) {
+        self.bytes += match &step {
+            Write::Put { key, value, .. } => key.len() + value.len(),
+            Write::Delete { key, .. } => key.len(),
+            Write::DeleteRange { from, to, .. } => from.len() + to.as_ref().map_or(0, Vec::len),
+        };
+        self.steps.push(step);
+    }
+}

@@ -1,0 +1,56 @@
+//! Names of things that outlive a process: catalog objects, traces and epochs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A catalog object's lasting number. It is the OID that PostgreSQL clients see; user objects start at
+/// [`ObjectId::FIRST_USER`], as in PostgreSQL, and a number is never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectId(pub u32);
+
+impl ObjectId {
+    pub const FIRST_USER: ObjectId = ObjectId(16384);
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One trace of one object: the object that owns it, and the position of the trace among the object's own
+/// (the order in which its circuit asks for them, the same for the same plan).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TraceId {
+    pub object: ObjectId,
+    pub slot: u16,
+}
+
+impl TraceId {
+    pub fn new(object: ObjectId, slot: u16) -> TraceId {
+        TraceId { object, slot }
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.object, self.slot)
+    }
+}
+
+/// The unit of atomicity and of visible time, one clock for the whole database. Epoch 0 is the empty database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    pub fn next(self) -> Epoch {
+        Epoch(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

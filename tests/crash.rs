@@ -1,0 +1,167 @@
+//! kill -9 with embedded parts alone: a change log in a file, tables, views over both, and Iceberg in a local warehouse.
+//!
+//! Three promises. The view after any number of kills equals the one of a run that was never killed. What a client was
+//! told or shown is still there after the next kill. What is in Iceberg equals the view, each row once.
+
+mod support;
+
+use std::time::Duration;
+
+use rand::Rng;
+use support::shop::{self, Shop};
+use support::{Floe, eventually, progress, services};
+
+const KILLS: usize = 15;
+
+#[test]
+fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
+    let seed = shop::seed();
+    let mut random = shop::random(seed ^ 0x5eed);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let (log, clicks) = (path("orders.jsonl"), path("clicks.jsonl"));
+    let mut shop = Shop::new(seed);
+    shop.write(&log, 50);
+    std::fs::write(&clicks, "").expect("written");
+
+    let mut floe = Floe::on(&path("data"));
+    let sql = floe.sql();
+    let mut statements = shop::definitions(&log);
+    statements.push(format!(
+        "CREATE SOURCE clicks (user_id BIGINT, url VARCHAR, ts TIMESTAMP) WITH (connector = 'file', path = '{}') FORMAT PLAIN ENCODE JSON",
+        clicks.display()
+    ));
+    statements.push("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)".into());
+    statements.push("CREATE MATERIALIZED VIEW note_count AS SELECT count(*) AS n, max(id) AS last FROM notes".into());
+    for (sink, relation, mode) in [("click_lake", "clicks", ""), ("revenue_lake", "revenue", ", primary_key = 'window_start,tier'")] {
+        let kind = if mode.is_empty() { "append-only" } else { "upsert" };
+        statements.push(format!(
+            "CREATE SINK {sink} FROM {relation} WITH (connector = 'iceberg', type = '{kind}'{mode}, catalog.type = 'sql', \
+             catalog.uri = 'sqlite:{}', warehouse.path = '{}', database.name = 'shop', table.name = '{relation}', \
+             create_table_if_not_exists = 'true', commit_interval = '1 s')",
+            path("catalog.db").display(),
+            path("warehouse").display()
+        ));
+    }
+    for statement in &statements {
+        sql.run(statement);
+    }
+
+    let (mut acknowledged, mut written) = (0i64, 0usize);
+    for kill in 1..=KILLS {
+        // Work goes on in many small steps, and the kill comes somewhere among them.
+        let sql = floe.sql();
+        let steps = random.random_range(1..12);
+        for _ in 0..steps {
+            shop.write(&log, random.random_range(1..30));
+            let more: String = (0..random.random_range(1..20))
+                .map(|_| {
+                    written += 1;
+                    format!("{{\"user_id\":{written},\"url\":\"/p{}\",\"ts\":\"2024-05-01 10:00:{:02}\"}}\n", written % 7, written % 60)
+                })
+                .collect();
+            use std::io::Write;
+            std::fs::OpenOptions::new().append(true).open(&clicks).expect("clicks").write_all(more.as_bytes()).expect("written");
+            sql.run(&format!("INSERT INTO notes VALUES ({}, 'note')", acknowledged + 1));
+            acknowledged += 1;
+            std::thread::sleep(Duration::from_millis(random.random_range(0..120)));
+        }
+        if kill % 4 == 0 {
+            sql.run("CHECKPOINT");
+        }
+        let seen: usize = sql.lines("SELECT count(*) FROM clicks")[0].parse().expect("a number");
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        floe.crash();
+        let sql = floe.sql();
+        assert_eq!(
+            sql.lines("SELECT n, last FROM note_count"),
+            [format!("{acknowledged}|{acknowledged}")],
+            "kill {kill}: what was acknowledged"
+        );
+        let now: usize = sql.lines("SELECT count(*) FROM clicks")[0].parse().expect("a number");
+        assert!(now >= seen, "kill {kill}: a client saw {seen} clicks, after the kill there are {now}");
+    }
+
+    let sql = floe.sql();
+    sql.run("FLUSH");
+    assert_eq!(shop::revenue_of(&sql), shop.revenue(), "the view equals what the shop knows");
+    assert_eq!(sql.lines("SELECT count(*), count(DISTINCT user_id) FROM clicks"), [format!("{written}|{written}")]);
+    let all = "SELECT window_start, window_end, tier, orders, revenue, mean, low, high FROM revenue";
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    let view = sorted(sql.lines(all));
+
+    // The same inputs in a floe that nobody kills.
+    let calm = Floe::on(&path("calm"));
+    let other = calm.sql();
+    for statement in shop::definitions(&log) {
+        other.run(&statement);
+    }
+    other.run("FLUSH");
+    assert_eq!(sorted(other.lines(all)), view, "the view equals the one of an uncrashed run");
+
+    // Iceberg, as readers see it that share no code with floe.
+    sql.run("CHECKPOINT");
+    let clicks_now = sorted(sql.lines("SELECT user_id, url FROM clicks"));
+    let catalog = path("catalog.db").display().to_string();
+    for reader in ["pyiceberg", "duckdb"] {
+        eventually(&format!("{reader} reads what floe has"), Duration::from_secs(30), || {
+            let lake = services::read_iceberg(
+                reader,
+                &["--sql", &catalog, "shop.revenue"],
+                "window_start,window_end,tier,orders,revenue,mean,low,high",
+            );
+            let lake_clicks = services::read_iceberg(reader, &["--sql", &catalog, "shop.clicks"], "user_id,url");
+            if lake == view && lake_clicks == clicks_now {
+                Ok(())
+            } else {
+                Err(format!("revenue: {} of {} rows, clicks: {} of {}", lake.len(), view.len(), lake_clicks.len(), clicks_now.len()))
+            }
+        });
+    }
+    progress(format_args!(
+        "{KILLS} kills; {} change events, {written} clicks, {acknowledged} inserts; {} rows of the view and {} clicks compared with each of two readers",
+        shop.events,
+        view.len(),
+        clicks_now.len()
+    ));
+}
+
+#[test]
+fn ddl_is_there_whole_or_not_at_all_after_a_kill() {
+    let mut random = shop::random(shop::seed() ^ 0xdd1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut floe = Floe::on(&folder.path().join("data"));
+    let sql = floe.sql();
+    sql.run("CREATE TABLE t (id INT PRIMARY KEY, v INT)");
+    let values: Vec<String> = (0..2000).map(|n| format!("({n}, {})", n % 10)).collect();
+    sql.run(&format!("INSERT INTO t VALUES {}", values.join(", ")));
+    for round in 0..8 {
+        let name = format!("m{round}");
+        let address = floe.address();
+        let statement = format!("CREATE MATERIALIZED VIEW {name} AS SELECT v, count(*) AS n FROM t GROUP BY v");
+        let client = std::thread::spawn(move || support::Sql::connect(&address).and_then(|sql| sql.try_run(&statement)).is_ok());
+        std::thread::sleep(Duration::from_millis(random.random_range(0..60)));
+        floe.crash();
+        let acknowledged = client.join().expect("the client's thread");
+        let sql = floe.sql();
+        match sql.try_run(&format!("SELECT count(*), sum(n) FROM {name}")) {
+            Ok(answer) => assert_eq!(answer.rows, [[Some("10".to_string()), Some("2000".to_string())]], "round {round}"),
+            Err(e) => assert!(!acknowledged && e.sqlstate == "42P01", "round {round}, acknowledged: {acknowledged}: {e}"),
+        }
+    }
+}
+
+#[test]
+fn a_second_process_on_the_same_state_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let first = Floe::on(&data);
+    first.sql().run("CREATE TABLE t (id INT)");
+    let Err(failed) = Floe::try_on(&data, support::free_port(), &[]) else { panic!("the second process started") };
+    assert!(failed.status.is_some_and(|s| !s.success()), "{failed:?}");
+    assert!(failed.log.contains("in use"), "{}", failed.log);
+    assert_eq!(first.sql().lines("SELECT count(*) FROM t"), ["0"], "the first one goes on");
+}
