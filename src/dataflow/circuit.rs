@@ -55,12 +55,18 @@ impl Circuit {
         self.nodes.iter().map(|node| node.operator.name())
     }
 
-    /// Passes one epoch's changes through. Relations that `inputs` does not name have not changed. `now` is the epoch's
-    /// time in microseconds since 1970 UTC.
+    /// Passes one epoch's changes through; the result's change is consolidated. Relations that `inputs` does not name have
+    /// not changed. `now` is the epoch's time in microseconds since 1970 UTC.
     ///
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
+        let output = self.pass(epoch, now, inputs)?;
+        Ok(Output { delta: output.delta.consolidate()?, ..output })
+    }
+
+    /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.
+    pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let mut context = StepContext::new(epoch, now);
         let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
         for node in &mut self.nodes {

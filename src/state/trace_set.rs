@@ -1,6 +1,6 @@
 //! All traces of the process over one store: where operators get their state from, and what a checkpoint asks what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::datatypes::SchemaRef;
@@ -29,6 +29,8 @@ const FORM_VERSION: u8 = 1;
 pub struct TraceSet {
     store: Arc<Store>,
     members: Arc<Mutex<BTreeMap<TraceId, Member>>>,
+    /// Objects that were forgotten: what the store still has of them is on its way out.
+    forgotten: Arc<Mutex<BTreeSet<ObjectId>>>,
 }
 
 struct Member {
@@ -54,7 +56,7 @@ pub struct Usage {
 
 impl TraceSet {
     pub fn new(store: Arc<Store>) -> TraceSet {
-        TraceSet { store, members: Arc::default() }
+        TraceSet { store, members: Arc::default(), forgotten: Arc::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -162,9 +164,11 @@ impl TraceSet {
     }
 
     /// Forgets all traces of the object, here and with `writes` in the store. Handles that are still held are on their
-    /// own: what they take in is never stored.
+    /// own: what they take in is never stored. A trace that the object is given afterwards is a new one, whether `writes`
+    /// are written by then or not.
     pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
         self.members().retain(|id, _| id.object != object);
+        self.forgotten().insert(object);
         writes.delete_prefix(Family::Trace, object_prefix(object));
         writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
     }
@@ -187,10 +191,17 @@ impl TraceSet {
 
     /// Whether the store has the trace; it must have it in this form.
     fn stored_form(&self, id: TraceId, form: &str) -> Result<bool, StateError> {
+        if self.forgotten().contains(&id.object) {
+            return Ok(false);
+        }
         let Some(bytes) = self.store.get(Family::Meta, &form_key(id))? else { return Ok(false) };
         let stored: String = record::decode(FORM_VERSION, &bytes, &format!("the form of trace {id}"))?;
         check_form(id, &stored, form)?;
         Ok(true)
+    }
+
+    fn forgotten(&self) -> MutexGuard<'_, BTreeSet<ObjectId>> {
+        self.forgotten.lock().expect("no thread panics while it holds the set of forgotten objects")
     }
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
