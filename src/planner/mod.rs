@@ -21,6 +21,7 @@ pub mod properties;
 pub mod query;
 mod rewrite;
 mod single_row;
+mod stack;
 pub mod system;
 
 #[cfg(test)]

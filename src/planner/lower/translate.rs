@@ -12,6 +12,7 @@ use datafusion::physical_expr::create_physical_expr;
 use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr};
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::names::RelationSource;
+use crate::planner::stack::with_room;
 use crate::types::Report;
 
 use super::nullable::nullable;
@@ -19,6 +20,10 @@ use super::with_schema::with_schema;
 use super::{aggregate, expressions, join};
 
 pub fn translate(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
+    with_room(|| translated(plan))
+}
+
+fn translated(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
     match plan {
         LogicalPlan::TableScan(scan) => input(scan),
         LogicalPlan::SubqueryAlias(alias) => translate(&alias.input),
