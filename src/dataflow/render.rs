@@ -17,6 +17,7 @@ use super::operators::input::Input;
 use super::operators::join::{Join, JoinSpec};
 use super::operators::project::Project;
 use super::operators::slots::Slots;
+use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
 
@@ -56,6 +57,10 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
         }
         CircuitPlan::Aggregate { input, group, calls, schema } => {
             Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), slots)?)
+        }
+        CircuitPlan::TopN { input, partition, order, limit, rank, schema } => {
+            let spec = TopNSpec { partition: partition.clone(), order: order.clone(), limit: *limit, rank: *rank, schema: schema.clone() };
+            Box::new(TopN::new(spec, &input.schema(), slots)?)
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     };

@@ -119,7 +119,7 @@ fn zeros_and_nans_leave_a_projection_canonical() {
 
 #[test]
 fn slots_follow_the_plan_and_wrong_plans_are_refused() {
-    let call = |function, argument, output| AggregateCall { function, argument, output };
+    let call = |function, argument, output| AggregateCall { function, argument, distinct: false, filter: None, output };
     let aggregate = |calls, names| CircuitPlan::Aggregate { input: input(0, "k v"), group: vec![0], calls, schema: columns(names) };
     let minimum = aggregate(vec![call(AggregateFunction::Min, Some(1), DataType::Int64)], "k low");
     let join = CircuitPlan::Join {

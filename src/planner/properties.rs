@@ -47,6 +47,11 @@ fn key(plan: &CircuitPlan, catalog: &Catalog) -> Option<Vec<usize>> {
             Some(both)
         }
         CircuitPlan::Aggregate { group, .. } => Some((0..group.len()).collect()),
+        CircuitPlan::TopN { partition, limit: ..=1, .. } => Some(partition.clone()),
+        CircuitPlan::TopN { input, partition, rank, schema, .. } => key(input, catalog).or_else(|| {
+            let ranked = partition.iter().copied().chain([schema.fields().len() - 1]);
+            rank.then(|| ranked.collect())
+        }),
     }
 }
 
@@ -62,7 +67,7 @@ fn append_only(plan: &CircuitPlan, catalog: &Catalog) -> bool {
             catalog.get(*relation).is_some_and(|entry| entry.schema.append_only && entry.kind() != Kind::Table)
         }
         CircuitPlan::Constant { .. } => true,
-        CircuitPlan::Join { kind: JoinKind::Left, .. } => false,
+        CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } => false,
         // A row that has been seen stays seen.
         CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
         _ => inputs(),

@@ -113,6 +113,22 @@ fn aggregates() {
 }
 
 #[test]
+fn ranks() {
+    check(&[
+        (
+            "SELECT customer_id, id, rn FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC) AS rn FROM orders) t \
+             WHERE rn <= 1 ORDER BY 1",
+            &["10|2|1", "20|3|1", "99|4|1", "NULL|5|1"],
+        ),
+        ("SELECT DISTINCT ON (tier) tier, name FROM customers ORDER BY tier, name DESC", &["gold|eve", "silver|bob"]),
+        (
+            "SELECT id, rank() OVER (ORDER BY tier), dense_rank() OVER (ORDER BY tier) FROM customers ORDER BY id",
+            &["10|1|1", "20|3|2", "30|1|1"],
+        ),
+    ]);
+}
+
+#[test]
 fn joins_and_subqueries() {
     check(&[
         ("SELECT o.id, c.name FROM orders o JOIN customers c ON o.customer_id = c.id ORDER BY 1", &["1|ann", "2|ann", "3|bob"]),

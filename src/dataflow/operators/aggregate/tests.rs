@@ -14,7 +14,7 @@ use crate::types::{Epoch, ObjectId};
 use crate::zset::text::{parse, print};
 
 fn call(function: F, column: usize, output: DataType) -> AggregateCall {
-    AggregateCall { function, argument: (function != F::CountStar).then_some(column), output }
+    AggregateCall { function, argument: (function != F::CountStar).then_some(column), distinct: false, filter: None, output }
 }
 
 fn plan(input: CircuitPlan, group: Vec<usize>, calls: Vec<AggregateCall>) -> CircuitPlan {
