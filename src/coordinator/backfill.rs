@@ -21,9 +21,9 @@ pub fn past(relation: &Relation, offsets: &Offsets, take: &mut dyn FnMut(Delta) 
     if let Some(failed) = &relation.failed {
         return Err(failed.clone());
     }
-    match (relation.trace(), &relation.kind) {
-        (Some(trace), _) => {
-            for chunk in trace.snapshot().chunks(CHUNK_ROWS) {
+    match (relation.rows(), &relation.kind) {
+        (Some(rows), _) => {
+            for chunk in rows.snapshot().chunks(CHUNK_ROWS) {
                 take(Delta(chunk.map_err(|e| e.report())?))?;
             }
             Ok(())

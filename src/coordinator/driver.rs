@@ -27,6 +27,11 @@ use super::table;
 
 /// How much of what waits goes into one epoch.
 const EPOCH_EVENTS: usize = 64;
+/// Checkpoints take at most one part in so many of the time: where much has changed they come less often, and the journal
+/// keeps what is between them.
+const CHECKPOINT_SHARE: u32 = 20;
+/// What a recovery may have to do again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Past so many staged rows a checkpoint does not wait for its time.
 const PENDING_ROWS: usize = 1_000_000;
 
@@ -96,10 +101,10 @@ pub struct Sealed {
 impl Driver {
     /// Runs until it is told to shut down.
     pub fn run(mut self, inbox: Receiver<Event>) {
-        let mut last_checkpoint = Instant::now();
+        let (mut last_checkpoint, mut pause) = (Instant::now(), self.checkpoint_interval);
         let mut changes: Vec<Waiting> = Vec::new();
         loop {
-            let due = self.checkpoint_interval.saturating_sub(last_checkpoint.elapsed());
+            let due = pause.saturating_sub(last_checkpoint.elapsed());
             let patience = if self.epoch > self.checkpointed { due } else { Duration::from_secs(60) };
             let mut events = Vec::new();
             if changes.is_empty() {
@@ -137,11 +142,13 @@ impl Driver {
             }
             self.answer_flushes();
             let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
-            if self.epoch > self.checkpointed && (full || last_checkpoint.elapsed() >= self.checkpoint_interval) {
+            if self.epoch > self.checkpointed && (full || last_checkpoint.elapsed() >= pause) {
+                let started = Instant::now();
                 if let Err(report) = self.checkpoint(Writes::new()) {
                     return self.stop_for_good(report, inbox);
                 }
                 last_checkpoint = Instant::now();
+                pause = self.checkpoint_interval.max(started.elapsed() * CHECKPOINT_SHARE).min(LONGEST_PAUSE);
             }
         }
     }
@@ -273,8 +280,8 @@ impl Driver {
         for (id, delta) in changes {
             let gone = || Report::error(SqlState::UNDEFINED_TABLE, "the table was dropped before the transaction was committed");
             let entry = self.catalog.get(*id).ok_or_else(gone)?;
-            let trace = self.relations.get(id).and_then(Relation::trace).ok_or_else(gone)?;
-            table::check(entry, &trace.snapshot(), delta)?;
+            let rows = self.relations.get(id).and_then(Relation::rows).ok_or_else(gone)?;
+            table::check(entry, &rows.snapshot(), delta)?;
         }
         Ok(())
     }
@@ -526,7 +533,7 @@ fn publish_relation(relation: &Relation) -> PublishedRelation {
         (None, RelationKind::View(view)) => first_error(&view.errors),
         _ => None,
     };
-    PublishedRelation { rows: relation.trace().map(|t| t.snapshot()), error, changed: relation.changed }
+    PublishedRelation { rows: relation.rows().map(|rows| rows.snapshot()), error, changed: relation.changed }
 }
 
 /// The first of a view's row errors in their own order, and how many there are.

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
 use crate::catalog::Catalog;
-use crate::dataflow::KeyedSnapshot;
+use crate::dataflow::Materialized;
 use crate::types::{Epoch, ObjectId, Offsets, Report};
 
 /// One relation at one epoch.
 #[derive(Clone)]
 pub struct PublishedRelation {
     /// `None` for an append-only source: its rows are not kept, a reader reads the source itself again up to the epoch.
-    pub rows: Option<KeyedSnapshot>,
+    pub rows: Option<Materialized>,
     /// Why it cannot be read: a row of it could not be computed, or its upkeep stopped.
     pub error: Option<Report>,
     /// The epoch that changed it last.

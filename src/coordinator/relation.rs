@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 
 use crate::dataflow::circuit::error_schema;
-use crate::dataflow::{Circuit, KeyedTrace, Materialize, Upsert};
+use crate::dataflow::{Circuit, Materialize, Upsert};
 use crate::planner::CircuitPlan;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
 use crate::state::{Trace, TraceSet};
@@ -180,7 +180,9 @@ fn unresolved(topic: &str, batch: &SourceBatch, row: usize) -> DeadRecord {
 impl ViewRelation {
     /// `key` are the columns that rows are found by; without any, rows are found by all their columns. `None` keeps no rows.
     pub fn new(id: ObjectId, plan: &CircuitPlan, key: Option<&[usize]>, traces: &TraceSet) -> Result<ViewRelation, Report> {
-        let rows = key.map(|key| Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key).map_err(|e| e.report()));
+        let rows = key.map(|key| {
+            Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key, plan.is_append_only()).map_err(|e| e.report())
+        });
         let rows = rows.transpose()?;
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
@@ -206,7 +208,8 @@ impl ViewRelation {
 
 impl Relation {
     pub fn stored(id: ObjectId, schema: &RelationSchema, traces: &TraceSet) -> Result<Relation, Report> {
-        let rows = Materialize::new(traces, TraceId::new(id, ROWS), &schema.arrow(), &schema.primary_key).map_err(|e| e.report())?;
+        let rows = Materialize::new(traces, TraceId::new(id, ROWS), &schema.arrow(), &schema.primary_key, schema.append_only)
+            .map_err(|e| e.report())?;
         Ok(Relation { kind: RelationKind::Stored(rows), failed: None, changed: Epoch::default() })
     }
 
@@ -219,11 +222,11 @@ impl Relation {
     }
 
     /// The relation's rows, where they are kept.
-    pub fn trace(&self) -> Option<KeyedTrace> {
+    pub fn rows(&self) -> Option<Materialize> {
         match &self.kind {
-            RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.trace().cloned()),
-            RelationKind::Stored(rows) => Some(rows.trace().clone()),
-            RelationKind::View(view) => view.rows.as_ref().map(|rows| rows.trace().clone()),
+            RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.trace().cloned()).map(Materialize::Sorted),
+            RelationKind::Stored(rows) => Some(rows.clone()),
+            RelationKind::View(view) => view.rows.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchSt
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::StreamExt;
 
-use crate::dataflow::KeyedSnapshot;
+use crate::dataflow::Materialized;
 use crate::sources::SourceSpec;
 use crate::types::{Offsets, Report};
 use crate::zset::{Delta, ZSet, take_rows};
@@ -25,9 +25,9 @@ const BATCH_ROWS: usize = 8192;
 /// Where a relation's rows come from.
 #[derive(Debug)]
 pub enum Rows {
-    Kept(KeyedSnapshot),
+    Kept(Materialized),
     /// A table with changes of the reader's own transaction on top.
-    Changed(KeyedSnapshot, Delta),
+    Changed(Materialized, Delta),
     /// An append-only source, read again.
     ReadAgain {
         spec: Box<SourceSpec>,

@@ -6,7 +6,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use hashbrown::HashMap;
 
 use crate::catalog::Entry;
-use crate::dataflow::KeyedSnapshot;
+use crate::dataflow::Materialized;
 use crate::sql::statement::OnConflict;
 use crate::state::Matches;
 use crate::types::{Report, SqlState};
@@ -39,7 +39,7 @@ pub struct Edit {
 ///
 /// # Errors
 /// 23502 and 23505, worded as PostgreSQL words them.
-pub fn edit(entry: &Entry, table: &KeyedSnapshot, before: &Delta, change: &RowChange) -> Result<Edit, Report> {
+pub fn edit(entry: &Entry, table: &Materialized, before: &Delta, change: &RowChange) -> Result<Edit, Report> {
     match change {
         RowChange::Insert { rows, on_conflict } => insert(entry, table, before, None, rows, *on_conflict),
         RowChange::Update { old, new } => insert(entry, table, before, Some(old), new, OnConflict::Error),
@@ -49,7 +49,7 @@ pub fn edit(entry: &Entry, table: &KeyedSnapshot, before: &Delta, change: &RowCh
 
 fn insert(
     entry: &Entry,
-    table: &KeyedSnapshot,
+    table: &Materialized,
     before: &Delta,
     old: Option<&RecordBatch>,
     new: &RecordBatch,
@@ -120,7 +120,7 @@ fn key_columns(entry: &Entry, rows: &RecordBatch) -> Vec<ArrayRef> {
 type ByKey = HashMap<Box<[u8]>, Option<RecordBatch>>;
 
 /// The row under each of the keys, as the transaction sees it.
-fn rows_by_key(entry: &Entry, codec: &RowCodec, table: &KeyedSnapshot, before: &Delta, keys: &[ArrayRef]) -> Result<ByKey, Report> {
+fn rows_by_key(entry: &Entry, codec: &RowCodec, table: &Materialized, before: &Delta, keys: &[ArrayRef]) -> Result<ByKey, Report> {
     let mut current = ByKey::new();
     let count = keys.first().map_or(0, |k| k.len());
     let Matches { rows: found, .. } = table.lookup(keys, count).map_err(|e| e.report())?;
@@ -150,7 +150,7 @@ fn duplicate(entry: &Entry, key: &[ArrayRef], row: usize) -> Report {
 
 /// Checks a transaction's change against the table as it is now: what it takes away is there, and no key is left with
 /// two rows. First committer wins.
-pub fn check(entry: &Entry, table: &KeyedSnapshot, change: &Delta) -> Result<(), Report> {
+pub fn check(entry: &Entry, table: &Materialized, change: &Delta) -> Result<(), Report> {
     let all: Vec<usize> = (0..entry.schema.columns.len()).collect();
     let key = if entry.schema.primary_key.is_empty() { &all } else { &entry.schema.primary_key };
     let keys: Vec<ArrayRef> = key.iter().map(|i| change.0.column(*i).clone()).collect();

@@ -24,7 +24,7 @@ pub use circuit::{Circuit, Output};
 pub use error::DataflowError;
 pub use keyed_trace::{KeyedSnapshot, KeyedTrace};
 pub use operator::{ErrorRow, Operator, StepContext};
-pub use operators::materialize::Materialize;
+pub use operators::materialize::{Materialize, Materialized};
 pub use operators::upsert::Upsert;
 pub use operators::upsert::keyed::UpsertOutput;
 

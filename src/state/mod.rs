@@ -1,11 +1,12 @@
 //! What floe remembers: traces in memory, a store beneath them, a journal and checkpoints.
 //!
 //! The [`Store`] is a durable ordered map (RocksDB, or memory for tests) whose writes are atomic. Operators keep their
-//! state in [`Trace`]s, [`Arrangement`]s, [`Records`] and [`Cells`], which live in memory; their [`TraceSet`] knows what changed since the last
+//! state in [`Trace`]s, [`Arrangement`]s, [`Appended`] rows, [`Records`] and [`Cells`], which live in memory; their [`TraceSet`] knows what changed since the last
 //! checkpoint and puts it into the same atomic write as the [`CheckpointRecord`], the sinks' staged changes and the
 //! trimming of the [`Journal`]. After a crash the last checkpoint and the journal behind it give back every published
 //! epoch. A write that fails poisons the store: what the disk then holds is known only by opening it again.
 
+pub mod appended;
 pub mod arrangement;
 mod backend;
 pub mod cells;
@@ -31,6 +32,7 @@ pub mod trace;
 pub mod trace_set;
 pub mod writes;
 
+pub use appended::{Appended, AppendedSnapshot};
 pub use arrangement::Arrangement;
 pub use cells::Cells;
 pub use checkpoint::CheckpointRecord;

@@ -244,16 +244,20 @@ impl RecordTable {
         for key in self.gone.drain(..) {
             writes.delete(Family::Trace, entry_key(id, vnode(&key), &key));
         }
+        let mut changed = Vec::with_capacity(self.dirty.len());
         for number in std::mem::take(&mut self.dirty) {
             let slot = &mut self.slots[number as usize];
             slot.dirty = false;
             if slot.live {
                 slot.stored = true;
                 let key = self.keys.get(slot.key);
-                let at = number as usize % BLOCK * self.width;
-                let record = &self.blocks[number as usize / BLOCK][at..at + self.width];
-                writes.put(Family::Trace, entry_key(id, vnode(key), key), record);
+                changed.push((entry_key(id, vnode(key), key), number));
             }
+        }
+        // In the order of keys, which the store takes much faster.
+        changed.sort_unstable();
+        for (key, number) in changed {
+            writes.put(Family::Trace, key, self.record(number));
         }
     }
 }

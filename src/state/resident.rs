@@ -137,7 +137,10 @@ impl<V: Value> Resident<V> {
         if std::mem::take(&mut self.cleared) {
             writes.delete_prefix(Family::Trace, trace_prefix(trace));
         }
-        for (key, note) in self.notes.drain() {
+        // In the order of keys, which the store takes much faster.
+        let mut notes: Vec<(Key, Note<V>)> = self.notes.drain().collect();
+        notes.sort_unstable_by(|(a, x), (b, y)| (x.vnode, a).cmp(&(y.vnode, b)));
+        for (key, note) in notes {
             match self.entries.get(&key) {
                 value if value == note.stored.as_ref() => {}
                 Some(value) => writes.put(Family::Trace, entry_key(trace, note.vnode, &key), value.to_bytes()),

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::types::{ObjectId, TraceId};
 
+use super::appended::{self, Appended};
 use super::arrangement::{Arrangement, Rows};
 use super::cells::{self, Cells};
 use super::error::StateError;
@@ -44,6 +45,7 @@ enum State {
     Cells(Cells),
     Records(Records),
     Arrangement(Arrangement),
+    Appended(Appended),
 }
 
 /// What traces hold.
@@ -145,6 +147,25 @@ impl TraceSet {
         Ok(arrangement)
     }
 
+    /// The growing rows of that number, with what the store holds of them. Asking again gives the same rows.
+    pub fn appended(&self, id: TraceId, schema: SchemaRef) -> Result<Appended, StateError> {
+        let form = appended::Rows::form(&schema);
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Appended(rows) = &member.state {
+                return Ok(rows.clone());
+            }
+        }
+        let (rows, form_stored) = match self.stored_form(id, &form)? {
+            true => (appended::Rows::load(&self.store, id, schema)?, true),
+            false => (appended::Rows::new(schema), false),
+        };
+        let rows = Appended::new(id, rows);
+        members.insert(id, Member { state: State::Appended(rows.clone()), form_stored });
+        Ok(rows)
+    }
+
     /// Puts into `writes` all that changed since the last call, and counts on it being written: a write that fails
     /// poisons the store, and nobody asks again. No trace may change between this and what else the checkpoint holds.
     pub fn dirty(&self, writes: &mut Writes) -> Result<(), StateError> {
@@ -158,6 +179,7 @@ impl TraceSet {
                 State::Cells(cells) => cells.write_changes(writes),
                 State::Records(records) => records.write_changes(writes),
                 State::Arrangement(arrangement) => arrangement.write_changes(writes)?,
+                State::Appended(rows) => rows.write_changes(writes)?,
             }
         }
         Ok(())
@@ -183,6 +205,7 @@ impl TraceSet {
                 State::Cells(cells) => (cells.len(), cells.bytes()),
                 State::Records(records) => (records.len(), records.bytes()),
                 State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes()),
+                State::Appended(rows) => (rows.len(), rows.bytes()),
             };
             sum = Usage { entries: sum.entries + entries, bytes: sum.bytes + bytes };
         }
@@ -216,6 +239,7 @@ impl Member {
             State::Cells(_) => cells::FINGERPRINT.to_string(),
             State::Records(records) => Records::fingerprint(records.width()),
             State::Arrangement(arrangement) => arrangement.fingerprint(),
+            State::Appended(rows) => rows.fingerprint(),
         }
     }
 }

@@ -71,7 +71,7 @@ impl KeyColumns {
 
     /// Whether row `a` here and row `b` there are equal; the columns there have the same types.
     pub fn equals(&self, a: usize, other: &KeyColumns, b: usize) -> bool {
-        self.columns.iter().zip(&other.columns).all(|(mine, theirs)| mine.equal(a, theirs, b))
+        (0..self.columns.len()).all(|column| self.columns[column].equal(a, &other.columns[column], b))
     }
 
     /// Whether any of the row's columns is null.

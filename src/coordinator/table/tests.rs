@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::{Definition, Entry};
-use crate::dataflow::{KeyedSnapshot, Materialize};
+use crate::dataflow::{Materialize, Materialized};
 use crate::sql::statement::OnConflict;
 use crate::state::{Store, TraceSet};
 use crate::types::{Column, ObjectId, RelationSchema, Report, SqlState, SqlType, TraceId};
@@ -31,11 +31,11 @@ fn z(text: &str) -> ZSet {
     parse("k int8, v text", text)
 }
 
-fn table(entry: &Entry, text: &str) -> KeyedSnapshot {
+fn table(entry: &Entry, text: &str) -> Materialized {
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut rows = Materialize::new(&traces, TraceId::new(entry.id, 0), &entry.schema.arrow(), &entry.schema.primary_key).unwrap();
+    let rows = Materialize::new(&traces, TraceId::new(entry.id, 0), &entry.schema.arrow(), &entry.schema.primary_key, false).unwrap();
     rows.step(&Delta(z(text))).unwrap();
-    rows.trace().snapshot()
+    rows.snapshot()
 }
 
 /// The delta of an insert as text, or the error.

@@ -1,32 +1,95 @@
-//! Materialize: the sum of a view's changes, kept to be read, and to give a later view its past.
+//! Materialize: the sum of a relation's changes, kept to be read, and to give a later view its past.
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::keyed_trace::KeyedTrace;
-use crate::state::TraceSet;
+use crate::dataflow::keyed_trace::{KeyedSnapshot, KeyedTrace};
+use crate::state::{Appended, AppendedSnapshot, Matches, StateError, TraceSet};
 use crate::types::TraceId;
-use crate::zset::Delta;
+use crate::zset::{Delta, ZSet};
 
-pub struct Materialize {
-    trace: KeyedTrace,
+/// A handle; clones are the same rows.
+#[derive(Clone)]
+pub enum Materialize {
+    Sorted(KeyedTrace),
+    /// Rows without a key that only come.
+    Growing(Appended, SchemaRef),
+}
+
+/// What a relation held at one moment.
+#[derive(Clone, Debug)]
+pub enum Materialized {
+    Sorted(KeyedSnapshot),
+    Growing(AppendedSnapshot, SchemaRef),
 }
 
 impl Materialize {
-    /// The result under `id`. With `key` columns rows are found by them; without, by the whole row.
-    pub fn new(traces: &TraceSet, id: TraceId, schema: &SchemaRef, key: &[usize]) -> Result<Materialize, DataflowError> {
+    /// The result under `id`. With `key` columns rows are found by them; without, by the whole row. `append_only`: rows
+    /// only come.
+    pub fn new(traces: &TraceSet, id: TraceId, schema: &SchemaRef, key: &[usize], append_only: bool) -> Result<Materialize, DataflowError> {
+        if append_only && key.is_empty() {
+            return Ok(Materialize::Growing(traces.appended(id, schema.clone())?, schema.clone()));
+        }
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let key = if key.is_empty() { &all } else { key };
-        Ok(Materialize { trace: KeyedTrace::new(traces, id, schema, key)? })
+        Ok(Materialize::Sorted(KeyedTrace::new(traces, id, schema, key)?))
     }
 
     /// Adds one epoch's change.
-    pub fn step(&mut self, delta: &Delta) -> Result<(), DataflowError> {
-        Ok(self.trace.insert(&delta.0)?)
+    pub fn step(&self, delta: &Delta) -> Result<(), DataflowError> {
+        match self {
+            Materialize::Sorted(trace) => trace.insert(&delta.0)?,
+            Materialize::Growing(rows, _) => rows.insert(&delta.0)?,
+        }
+        Ok(())
     }
 
-    pub fn trace(&self) -> &KeyedTrace {
-        &self.trace
+    pub fn snapshot(&self) -> Materialized {
+        match self {
+            Materialize::Sorted(trace) => Materialized::Sorted(trace.snapshot()),
+            Materialize::Growing(rows, schema) => Materialized::Growing(rows.snapshot(), schema.clone()),
+        }
+    }
+}
+
+impl Materialized {
+    pub fn schema(&self) -> &SchemaRef {
+        match self {
+            Materialized::Sorted(snapshot) => snapshot.schema(),
+            Materialized::Growing(_, schema) => schema,
+        }
+    }
+
+    /// Entries, not weights.
+    pub fn len(&self) -> usize {
+        match self {
+            Materialized::Sorted(snapshot) => snapshot.len(),
+            Materialized::Growing(snapshot, _) => snapshot.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, at most `rows` at a time. The iterator holds the snapshot itself.
+    pub fn chunks(&self, rows: usize) -> Box<dyn Iterator<Item = Result<ZSet, StateError>> + Send> {
+        match self {
+            Materialized::Sorted(snapshot) => Box::new(snapshot.chunks(rows)),
+            Materialized::Growing(snapshot, _) => Box::new(snapshot.chunks(rows).map(Ok)),
+        }
+    }
+
+    /// All entries under each of `count` probes of the relation's key.
+    ///
+    /// # Errors
+    /// `Misuse` for a relation without one.
+    pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
+        match self {
+            Materialized::Sorted(snapshot) => snapshot.lookup(keys, count),
+            Materialized::Growing(..) => Err(StateError::Misuse("a relation without a key was asked for one".to_string())),
+        }
     }
 }
 
@@ -46,24 +109,24 @@ mod tests {
 
     fn materialize(key: &[usize]) -> Materialize {
         let traces = TraceSet::new(Arc::new(Store::memory()));
-        Materialize::new(&traces, TraceId::new(ObjectId(1), 0), &parse(COLUMNS, "").schema(), key).unwrap()
+        Materialize::new(&traces, TraceId::new(ObjectId(1), 0), &parse(COLUMNS, "").schema(), key, false).unwrap()
     }
 
     fn whole(view: &Materialize) -> String {
-        let chunks = view.trace().snapshot().chunks(1).map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
-        print(&ZSet::concat(view.trace().schema(), &chunks).unwrap())
+        let chunks = view.snapshot().chunks(1).map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
+        print(&ZSet::concat(view.snapshot().schema(), &chunks).unwrap())
     }
 
     #[test]
     fn rows_are_summed_and_nulls_are_rows() {
         let mut view = materialize(&[]);
         view.step(&Delta(parse(COLUMNS, "1 a +1\nNULL NULL +1\n2 b +1"))).unwrap();
-        let before = view.trace().snapshot();
+        let before = view.snapshot();
         view.step(&Delta(parse(COLUMNS, "1 a -1\nNULL NULL +1\n3 a +1"))).unwrap();
         assert_eq!(whole(&view), "2 b +1\n3 a +1\nNULL NULL +2\n");
         assert_eq!(before.len(), 3, "a snapshot does not follow");
         view.step(&Delta(parse(COLUMNS, "2 b -2"))).unwrap();
-        assert!(view.trace().snapshot().chunks(9).any(|chunk| chunk.is_err()), "a row less than zero times is told");
+        assert!(view.snapshot().chunks(9).any(|chunk| chunk.is_err()), "a row less than zero times is told");
     }
 
     #[test]
@@ -72,7 +135,7 @@ mod tests {
         view.step(&Delta(parse(COLUMNS, "2 b +1\n1 a +1\n3 a +2"))).unwrap();
         assert_eq!(whole(&view), "1 a +1\n3 a +2\n2 b +1\n");
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["b", "x", "a"]));
-        let found = view.trace().snapshot().lookup(&[keys], 3).unwrap();
+        let found = view.snapshot().lookup(&[keys], 3).unwrap();
         assert_eq!(found.probe.values(), &[0, 2, 2]);
         assert_eq!(print(&found.rows), "2 b +1\n1 a +1\n3 a +2\n");
     }

@@ -6,7 +6,8 @@
 //! the answer depends on nothing but the rows that are there.
 //!
 //! 1. The change is grouped, and the rows of its groups are looked up.
-//! 2. Of both together each row has a weight before and a weight after.
+//! 2. Of both together each row has a weight before and a weight after. They are put in order by the columns of the order
+//!    alone; only rows that tie are compared by all columns.
 //! 3. A row whose place is within the limit is there as often as the limit lets it; what differs between before and after
 //!    is the change of the result.
 //! 4. The change is taken in, without what need not be kept.
@@ -14,9 +15,10 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{SortOptions, cast, take};
+use arrow::compute::{SortOptions, cast, interleave, take};
 use arrow::datatypes::SchemaRef;
 use arrow_row::{RowConverter, Rows, SortField};
+use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operator::{Operator, StepContext};
@@ -39,14 +41,23 @@ pub struct TopNSpec {
 pub struct TopN {
     spec: TopNSpec,
     limit: i64,
-    /// Of the order, then all columns.
-    sorter: RowConverter,
+    /// Of the order's columns.
+    order: RowConverter,
+    /// Of all columns.
+    whole: RowConverter,
     rows: Arrangement,
 }
 
-/// An entry of a group: where it is among the rows, and its weights.
+/// A row of a group: in the rows that were there, or in the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum At {
+    There(u32),
+    Change(u32),
+}
+
+/// An entry of a group: where its row is, and its weights.
 struct Entry {
-    row: u32,
+    row: At,
     before: i64,
     after: i64,
 }
@@ -54,32 +65,32 @@ struct Entry {
 /// Ranks from one to the other, both included; empty where the second is less.
 type Ranks = (i64, i64);
 
-/// The change of the result: positions among the rows, ranks, weights.
+/// Some rows with ranks and weights.
 #[derive(Default)]
 struct Change {
-    rows: Vec<u32>,
+    rows: Vec<At>,
     ranks: Vec<i64>,
     weights: Vec<i64>,
 }
 
 impl TopN {
     pub fn new(spec: TopNSpec, input: &SchemaRef, slots: &mut Slots) -> Result<TopN, DataflowError> {
-        let last = SortOptions { descending: false, nulls_first: false };
         let by = spec.order.iter().map(|key| {
             let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
             SortField::new_with_options(input.field(key.column).data_type().clone(), options)
         });
+        let order = RowConverter::new(by.collect())?;
+        let last = SortOptions { descending: false, nulls_first: false };
         let all = input.fields().iter().map(|field| SortField::new_with_options(field.data_type().clone(), last));
-        let sorter = RowConverter::new(by.chain(all).collect())?;
+        let whole = RowConverter::new(all.collect())?;
         let rows = slots.arrangement(input, &spec.partition)?;
-        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, sorter, rows })
+        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, order, whole, rows })
     }
 
-    /// The rows as bytes that compare in the order.
-    fn sorted_by(&self, rows: &RecordBatch) -> Result<Rows, DataflowError> {
-        let by = self.spec.order.iter().map(|key| rows.column(key.column));
-        let columns: Vec<ArrayRef> = by.chain(rows.columns()).map(canonical).collect();
-        Ok(self.sorter.convert_columns(&columns)?)
+    /// The rows as bytes that compare in the order; `None` where there is no order.
+    fn ordered(&self, rows: &ZSet) -> Result<Option<Rows>, DataflowError> {
+        let columns: Vec<ArrayRef> = self.spec.order.iter().map(|key| canonical(rows.column(key.column))).collect();
+        Ok(if columns.is_empty() { None } else { Some(self.order.convert_columns(&columns)?) })
     }
 
     /// The ranks that the limit leaves to a row that is there so often, behind `before` others.
@@ -121,12 +132,33 @@ impl TopN {
 }
 
 impl Change {
-    fn push(&mut self, row: u32, rank: i64, weight: i64) {
+    fn push(&mut self, row: At, rank: i64, weight: i64) {
         if weight != 0 {
             self.rows.push(row);
             self.ranks.push(rank);
             self.weights.push(weight);
         }
+    }
+}
+
+/// The rows that were there, and those of the change.
+struct Both<'a> {
+    there: &'a ZSet,
+    change: &'a ZSet,
+}
+
+impl Both<'_> {
+    /// The columns of those rows.
+    fn gather(&self, rows: &[At]) -> Result<Vec<ArrayRef>, DataflowError> {
+        let picks: Vec<(usize, usize)> = rows
+            .iter()
+            .map(|at| match at {
+                At::There(row) => (0, *row as usize),
+                At::Change(row) => (1, *row as usize),
+            })
+            .collect();
+        let columns = self.there.rows().columns().iter().zip(self.change.rows().columns());
+        Ok(columns.map(|(there, change)| interleave(&[there, change], &picks)).collect::<Result<_, _>>()?)
     }
 }
 
@@ -148,27 +180,44 @@ impl Operator for TopN {
         let keys = columns.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
         let found = self.rows.lookup(&keys, count)?;
 
-        // 2. Both together, in order, equal rows made one.
-        let there = found.rows.len();
-        let all = ZSet::concat(&delta.schema(), [&found.rows, delta])?;
-        let bytes = self.sorted_by(all.rows())?;
-        let mut by_group: Vec<Vec<u32>> = vec![Vec::new(); count];
-        for row in 0..all.len() {
-            let group = match row.checked_sub(there) {
-                None => found.probe.value(row),
-                Some(row) => groups.ids[row],
-            };
-            by_group[group as usize].push(row as u32);
+        // 2. Both together, in order.
+        let both = Both { there: &found.rows, change: delta };
+        let (there, change) = (self.ordered(both.there)?, self.ordered(both.change)?);
+        let bytes = |at: At| match at {
+            At::There(row) => there.as_ref().map(|rows| rows.row(row as usize)),
+            At::Change(row) => change.as_ref().map(|rows| rows.row(row as usize)),
+        };
+        let mut by_group: Vec<Vec<At>> = vec![Vec::new(); count];
+        for (row, group) in found.probe.values().iter().enumerate() {
+            by_group[*group as usize].push(At::There(row as u32));
         }
+        for (row, group) in groups.ids.iter().enumerate() {
+            by_group[*group as usize].push(At::Change(row as u32));
+        }
+        let mut ties: Vec<At> = Vec::new();
+        for rows in &mut by_group {
+            rows.sort_unstable_by(|a, b| bytes(*a).cmp(&bytes(*b)));
+            ties.extend(rows.chunk_by(|a, b| bytes(*a) == bytes(*b)).filter(|tie| tie.len() > 1).flatten());
+        }
+        let tied = self.whole.convert_columns(&both.gather(&ties)?.iter().map(canonical).collect::<Vec<_>>())?;
+        let places: HashMap<At, usize> = ties.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+        let whole = |at: At| places.get(&at).map(|place| tied.row(*place));
+
         let mut change = Change::default();
         let mut kept = Change::default();
         for mut rows in by_group {
-            rows.sort_unstable_by(|a, b| bytes.row(*a as usize).cmp(&bytes.row(*b as usize)));
+            for tie in rows.chunk_by_mut(|a, b| bytes(*a) == bytes(*b)).filter(|tie| tie.len() > 1) {
+                tie.sort_unstable_by(|a, b| whole(*a).cmp(&whole(*b)));
+            }
+            // Equal rows are made one.
             let mut entries: Vec<Entry> = Vec::new();
             for row in rows {
-                let weight = all.weights().value(row as usize);
-                let before = if (row as usize) < there { weight } else { 0 };
-                match entries.last_mut().filter(|last| bytes.row(last.row as usize) == bytes.row(row as usize)) {
+                let (before, weight) = match row {
+                    At::There(at) => (both.there.weights().value(at as usize), both.there.weights().value(at as usize)),
+                    At::Change(at) => (0, both.change.weights().value(at as usize)),
+                };
+                let same = |last: &&mut Entry| whole(row).is_some_and(|bytes| whole(last.row) == Some(bytes));
+                match entries.last_mut().filter(same) {
                     Some(last) => {
                         last.before += before;
                         last.after = last.after.checked_add(weight).ok_or(DataflowError::WeightOutOfRange)?;
@@ -177,8 +226,8 @@ impl Operator for TopN {
                 }
             }
             if let Some(negative) = entries.iter().find(|entry| entry.after < 0) {
-                let row = all.rows().slice(negative.row as usize, 1);
-                let key = row.columns().iter().map(|c| arrow::util::display::array_value_to_string(c, 0)).collect::<Result<Vec<_>, _>>()?;
+                let row = both.gather(&[negative.row])?;
+                let key = row.iter().map(|c| arrow::util::display::array_value_to_string(c, 0)).collect::<Result<Vec<_>, _>>()?;
                 return Err(DataflowError::NegativeWeight { operator: self.name(), weight: negative.after, key: key.join(", ") });
             }
             // 3. What differs.
@@ -188,13 +237,12 @@ impl Operator for TopN {
         // 4. What is kept.
         match self.spec.append_only {
             true => {
-                let rows = all.take(&UInt32Array::from(kept.rows))?.into_parts().0;
+                let rows = RecordBatch::try_new(delta.schema(), both.gather(&kept.rows)?)?;
                 self.rows.insert(&ZSet::new(rows, kept.weights.into()))?;
             }
             false => self.rows.insert(delta)?,
         }
-        let taken = all.take(&UInt32Array::from(change.rows))?;
-        let mut columns = taken.rows().columns().to_vec();
+        let mut columns = both.gather(&change.rows)?;
         if self.spec.rank {
             let ranks: ArrayRef = Arc::new(Int64Array::from(change.ranks));
             columns.push(cast(&ranks, self.spec.schema.field(columns.len()).data_type())?);
