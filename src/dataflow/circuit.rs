@@ -34,7 +34,7 @@ pub struct Circuit {
 /// What one step gives.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// The change of the result.
+    /// The change of the result: equal rows as one where any row goes; rows that only come stand as they came.
     pub delta: Delta,
     /// The change of the row errors, consolidated; of [`error_schema`].
     pub errors: ZSet,
@@ -81,6 +81,8 @@ impl Circuit {
             outputs.push(Some(node.operator.step(&changes, &mut context)?));
         }
         let delta = outputs.pop().flatten().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
+        let goes = delta.0.weights().values().iter().any(|weight| *weight < 0);
+        let delta = if goes { Delta(delta.0.combined()?) } else { delta };
         Ok(Output { delta, errors: error_rows(context.errors)? })
     }
 }

@@ -55,7 +55,7 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
             Box::new(Join::new(spec, &left.schema(), &right.schema(), slots)?)
         }
         CircuitPlan::Aggregate { input, group, calls, schema } => {
-            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), slots)?)
+            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), input.is_append_only(), slots)?)
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     };

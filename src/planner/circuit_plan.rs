@@ -53,6 +53,10 @@ pub struct AggregateCall {
     pub function: AggregateFunction,
     /// `None` only for `CountStar`.
     pub argument: Option<usize>,
+    /// Equal arguments of a group count once.
+    pub distinct: bool,
+    /// A boolean column: only rows where it is true count.
+    pub filter: Option<usize>,
     /// The output column's type, as the binder fixed it.
     pub output: DataType,
 }
@@ -64,6 +68,8 @@ pub enum CircuitPlan {
         relation: ObjectId,
         name: String,
         schema: SchemaRef,
+        /// Its rows are never changed or taken back.
+        append_only: bool,
     },
     /// Rows that are there from the first epoch on.
     Constant {
@@ -151,10 +157,23 @@ impl CircuitPlan {
         found
     }
 
+    /// Whether rows are only ever added to the result.
+    pub fn is_append_only(&self) -> bool {
+        let inputs = || self.inputs().into_iter().all(CircuitPlan::is_append_only);
+        match self {
+            CircuitPlan::Input { append_only, .. } => *append_only,
+            CircuitPlan::Constant { .. } => true,
+            CircuitPlan::Join { kind: JoinKind::Left, .. } => false,
+            // A row that has been seen stays seen.
+            CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
+            _ => inputs(),
+        }
+    }
+
     fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         write!(f, "{:indent$}", "", indent = depth * 2)?;
         match self {
-            CircuitPlan::Input { name, .. } => writeln!(f, "Input {name}")?,
+            CircuitPlan::Input { name, append_only, .. } => writeln!(f, "Input {name}{}", if *append_only { ", append-only" } else { "" })?,
             CircuitPlan::Constant { rows } => writeln!(f, "Constant {} rows", rows.num_rows())?,
             CircuitPlan::Filter { predicate, .. } => writeln!(f, "Filter {predicate}")?,
             CircuitPlan::Project { expressions, .. } => writeln!(f, "Project {}", Join(expressions))?,
@@ -188,9 +207,15 @@ impl fmt::Display for CircuitPlan {
 
 impl fmt::Display for AggregateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.argument {
-            Some(column) => write!(f, "{:?}(#{column})", self.function),
-            None => write!(f, "{:?}", self.function),
+        write!(f, "{:?}", self.function)?;
+        match (self.argument, self.distinct) {
+            (Some(column), true) => write!(f, "(distinct #{column})")?,
+            (Some(column), false) => write!(f, "(#{column})")?,
+            (None, _) => {}
+        }
+        match self.filter {
+            Some(filter) => write!(f, " where #{filter}"),
+            None => Ok(()),
         }
     }
 }

@@ -7,11 +7,13 @@ use arrow::datatypes::SchemaRef;
 
 use crate::types::{ObjectId, TraceId};
 
+use super::arrangement::{Arrangement, Rows};
 use super::cells::{self, Cells};
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
 use super::record;
+use super::records::{RecordTable, Records};
 use super::resident::Resident;
 use super::shape::Shape;
 use super::store::Store;
@@ -40,6 +42,8 @@ struct Member {
 enum State {
     Trace(Trace),
     Cells(Cells),
+    Records(Records),
+    Arrangement(Arrangement),
 }
 
 /// What traces hold.
@@ -101,6 +105,46 @@ impl TraceSet {
         Ok(cells)
     }
 
+    /// The records of that number, each of `width` bytes, with what the store holds of them. Asking again gives the same
+    /// records.
+    pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
+        let form = Records::fingerprint(width);
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Records(records) = &member.state {
+                return Ok(records.clone());
+            }
+        }
+        let (table, form_stored) = match self.stored_form(id, &form)? {
+            true => (RecordTable::load(&self.store, id, width)?, true),
+            false => (RecordTable::new(width), false),
+        };
+        let records = Records::new(id, table);
+        members.insert(id, Member { state: State::Records(records.clone()), form_stored });
+        Ok(records)
+    }
+
+    /// The arrangement of that number by those columns of its schema, with what the store holds of it. Asking again gives
+    /// the same arrangement.
+    pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize]) -> Result<Arrangement, StateError> {
+        let form = Rows::form(&schema, key);
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Arrangement(arrangement) = &member.state {
+                return Ok(arrangement.clone());
+            }
+        }
+        let (rows, form_stored) = match self.stored_form(id, &form)? {
+            true => (Rows::load(&self.store, id, schema, key.to_vec())?, true),
+            false => (Rows::new(schema, key.to_vec()), false),
+        };
+        let arrangement = Arrangement::new(id, rows);
+        members.insert(id, Member { state: State::Arrangement(arrangement.clone()), form_stored });
+        Ok(arrangement)
+    }
+
     /// Puts into `writes` all that changed since the last call, and counts on it being written: a write that fails
     /// poisons the store, and nobody asks again. No trace may change between this and what else the checkpoint holds.
     pub fn dirty(&self, writes: &mut Writes) -> Result<(), StateError> {
@@ -112,6 +156,8 @@ impl TraceSet {
             match &member.state {
                 State::Trace(trace) => trace.write_changes(writes),
                 State::Cells(cells) => cells.write_changes(writes),
+                State::Records(records) => records.write_changes(writes),
+                State::Arrangement(arrangement) => arrangement.write_changes(writes)?,
             }
         }
         Ok(())
@@ -135,6 +181,8 @@ impl TraceSet {
             let (entries, bytes) = match &member.state {
                 State::Trace(trace) => (trace.len(), trace.bytes()),
                 State::Cells(cells) => (cells.len(), cells.bytes()),
+                State::Records(records) => (records.len(), records.bytes()),
+                State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes()),
             };
             sum = Usage { entries: sum.entries + entries, bytes: sum.bytes + bytes };
         }
@@ -166,6 +214,8 @@ impl Member {
         match &self.state {
             State::Trace(trace) => trace.fingerprint(),
             State::Cells(_) => cells::FINGERPRINT.to_string(),
+            State::Records(records) => Records::fingerprint(records.width()),
+            State::Arrangement(arrangement) => arrangement.fingerprint(),
         }
     }
 }

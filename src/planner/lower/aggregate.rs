@@ -68,6 +68,8 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
     let calls = calls.iter().zip(placed).enumerate().map(|(i, (call, argument))| AggregateCall {
         function: call.function,
         argument,
+        distinct: false,
+        filter: None,
         output: schema.field(groups + i).data_type().clone(),
     });
     Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups).collect(), calls: calls.collect(), schema })
