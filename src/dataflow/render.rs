@@ -17,6 +17,7 @@ use super::operators::input::Input;
 use super::operators::join::{Join, JoinSpec};
 use super::operators::project::Project;
 use super::operators::slots::Slots;
+use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
 
@@ -56,6 +57,11 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
         }
         CircuitPlan::Aggregate { input, group, calls, schema } => {
             Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), input.is_append_only(), slots)?)
+        }
+        CircuitPlan::TopN { input, partition, order, limit, rank, schema } => {
+            let (partition, order, schema) = (partition.clone(), order.clone(), schema.clone());
+            let spec = TopNSpec { partition, order, limit: *limit, rank: *rank, schema, append_only: input.is_append_only() };
+            Box::new(TopN::new(spec, &input.schema(), slots)?)
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     };

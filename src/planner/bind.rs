@@ -11,7 +11,7 @@ use sqlparser::ast::{Query, Statement};
 use crate::types::SqlType;
 
 use super::error::PlanResult;
-use super::literals;
+use super::{distinct_on, literals};
 
 /// Binds a query whose tree has been rewritten. The plan's output may have marked names.
 pub fn bind(query: Query, names: &impl ContextProvider, parameters: &[Option<SqlType>]) -> PlanResult<LogicalPlan> {
@@ -28,5 +28,5 @@ pub fn bind(query: Query, names: &impl ContextProvider, parameters: &[Option<Sql
     }
     let plan =
         SqlToRel::new_with_options(names, options).sql_statement_to_plan_with_context(Statement::Query(Box::new(query)), &mut context)?;
-    literals::resolve(plan, parameters)
+    distinct_on::rewrite(literals::resolve(plan, parameters)?)
 }

@@ -53,12 +53,20 @@ pub struct AggregateCall {
     pub function: AggregateFunction,
     /// `None` only for `CountStar`.
     pub argument: Option<usize>,
-    /// Equal arguments of a group count once.
+    /// Each value of the argument once, however many rows have it. Not said of what it makes no difference to.
     pub distinct: bool,
-    /// A boolean column: only rows where it is true count.
+    /// A boolean column: only the rows where it is true.
     pub filter: Option<usize>,
     /// The output column's type, as the binder fixed it.
     pub output: DataType,
+}
+
+/// One column of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKey {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +117,17 @@ pub enum CircuitPlan {
         calls: Vec<AggregateCall>,
         schema: SchemaRef,
     },
+    /// The first `limit` rows by `order` of each group of equal `partition` columns (nulls are equal). Rows that `order`
+    /// leaves equal are ordered by all their columns. A row that is there twice is two rows. With `rank` the last column of
+    /// the schema counts them from 1, in a group.
+    TopN {
+        input: Box<CircuitPlan>,
+        partition: Vec<usize>,
+        order: Vec<SortKey>,
+        limit: usize,
+        rank: bool,
+        schema: SchemaRef,
+    },
     /// UNION ALL; the inputs have the schema's types.
     Union {
         inputs: Vec<CircuitPlan>,
@@ -126,6 +145,7 @@ impl CircuitPlan {
             | CircuitPlan::Unnest { schema, .. }
             | CircuitPlan::Join { schema, .. }
             | CircuitPlan::Aggregate { schema, .. }
+            | CircuitPlan::TopN { schema, .. }
             | CircuitPlan::Union { schema, .. } => schema.clone(),
         }
     }
@@ -136,7 +156,8 @@ impl CircuitPlan {
             CircuitPlan::Filter { input, .. }
             | CircuitPlan::Project { input, .. }
             | CircuitPlan::Unnest { input, .. }
-            | CircuitPlan::Aggregate { input, .. } => vec![input],
+            | CircuitPlan::Aggregate { input, .. }
+            | CircuitPlan::TopN { input, .. } => vec![input],
             CircuitPlan::Join { left, right, .. } => vec![left, right],
             CircuitPlan::Union { inputs, .. } => inputs.iter().collect(),
         }
@@ -163,7 +184,7 @@ impl CircuitPlan {
         match self {
             CircuitPlan::Input { append_only, .. } => *append_only,
             CircuitPlan::Constant { .. } => true,
-            CircuitPlan::Join { kind: JoinKind::Left, .. } => false,
+            CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } => false,
             // A row that has been seen stays seen.
             CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
             _ => inputs(),
@@ -190,8 +211,11 @@ impl CircuitPlan {
                 }
             }
             CircuitPlan::Aggregate { group, calls, .. } => {
-                let group: Vec<String> = group.iter().map(|c| format!("#{c}")).collect();
-                writeln!(f, "Aggregate by [{}] of [{}]", group.join(", "), Join(calls))?;
+                writeln!(f, "Aggregate by [{}] of [{}]", numbered(group), Join(calls))?;
+            }
+            CircuitPlan::TopN { partition, order, limit, rank, .. } => {
+                let ranked = if *rank { " with rank" } else { "" };
+                writeln!(f, "TopN {limit} by [{}] order [{}]{ranked}", numbered(partition), Join(order))?;
             }
             CircuitPlan::Union { .. } => writeln!(f, "Union")?,
         }
@@ -205,16 +229,31 @@ impl fmt::Display for CircuitPlan {
     }
 }
 
+fn numbered(columns: &[usize]) -> String {
+    columns.iter().map(|c| format!("#{c}")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for SortKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let direction = if self.descending { " desc" } else { "" };
+        // Nulls are greater than everything else, unless it is said otherwise.
+        let nulls = match self.nulls_first {
+            nulls_first if nulls_first == self.descending => "",
+            true => " nulls first",
+            false => " nulls last",
+        };
+        write!(f, "#{}{direction}{nulls}", self.column)
+    }
+}
+
 impl fmt::Display for AggregateCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.function)?;
-        match (self.argument, self.distinct) {
-            (Some(column), true) => write!(f, "(distinct #{column})")?,
-            (Some(column), false) => write!(f, "(#{column})")?,
-            (None, _) => {}
+        if let Some(column) = self.argument {
+            write!(f, "({}#{column})", if self.distinct { "distinct " } else { "" })?;
         }
         match self.filter {
-            Some(filter) => write!(f, " where #{filter}"),
+            Some(column) => write!(f, " where #{column}"),
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use crate::types::{SqlState, SqlType};
 
 use super::error::{PlanError, PlanResult};
 use super::functions::arithmetic::{ArithmeticOp, arithmetic};
-use super::functions::cast::{cast_target, convert};
+use super::functions::cast::{cast_target, convert, is_cast_name};
 use super::operators::{coerced, common_type, give_type, is_number, short, type_of};
 
 /// Resolves what the binder left open. Parameters without a declared type that nothing gives one are text.
@@ -84,6 +84,8 @@ fn predicate(expr: &Expr, schema: &DFSchema) -> PlanResult<()> {
 fn resolve_expr(expr: Expr, schema: &DFSchema, parameters: &HashMap<String, SqlType>) -> Result<Transformed<Expr>> {
     let types = |expr: &Expr| type_of(expr, schema).unwrap_or(SqlType::Unknown);
     Ok(Transformed::yes(match expr {
+        // The binder's own name for a cast, which would hide the literal.
+        Expr::Alias(alias) if is_cast_name(&alias.name) => *alias.expr,
         Expr::Placeholder(Placeholder { id, .. }) => {
             let sql_type = parameters.get(&id).cloned().unwrap_or(SqlType::Text);
             let field = Arc::new(sql_type.field(&id));

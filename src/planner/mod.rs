@@ -7,6 +7,7 @@
 mod bind;
 pub mod circuit_plan;
 pub mod context;
+mod distinct_on;
 pub mod dml;
 pub mod error;
 pub mod execute;
@@ -21,12 +22,13 @@ pub mod properties;
 pub mod query;
 mod rewrite;
 mod single_row;
+mod stack;
 pub mod system;
 
 #[cfg(test)]
 mod tests;
 
-pub use circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind, ScalarExpr};
+pub use circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind, ScalarExpr, SortKey};
 pub use context::{NoTables, PlanContext, Tables};
 pub use dml::{plan_copy, plan_copy_in, plan_delete, plan_insert, plan_update};
 pub use error::{PlanError, PlanResult};

@@ -27,10 +27,11 @@ use super::error::PlanError;
 use super::functions::{cast, registry};
 use super::operators::Operators;
 use super::rewrite::{Facts, rewrite};
+use super::stack::with_room;
 use super::system::{self, SystemView};
 
 /// Views over views this deep are refused: more is a circle or an accident.
-const MAX_VIEW_DEPTH: usize = 16;
+const MAX_VIEW_DEPTH: usize = 64;
 
 static EXPR_PLANNERS: LazyLock<Vec<Arc<dyn ExprPlanner>>> = LazyLock::new(|| {
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(Operators)];
@@ -91,7 +92,7 @@ impl<'a> Names<'a> {
                 Err(Report::error(SqlState::WRONG_OBJECT_TYPE, message).hint("read what it reads").into())
             }
             Definition::View { query } => {
-                let plan = self.view(entry, query).map_err(PlanError::unplaced)?;
+                let plan = with_room(|| self.view(entry, query)).map_err(PlanError::unplaced)?;
                 Ok(Arc::new(ViewSource { schema: entry.schema.arrow(), plan }))
             }
             _ => Ok(Arc::new(RelationSource { entry: entry.clone(), schema: entry.schema.arrow() })),

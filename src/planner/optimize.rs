@@ -76,7 +76,8 @@ fn guard(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
 }
 
-fn guarded(predicate: Expr) -> Transformed<Expr> {
+/// The predicate with what may fail behind what may not.
+pub fn guarded(predicate: Expr) -> Transformed<Expr> {
     let parts = split_conjunction_owned(predicate.clone());
     let (safe, unsafe_ones): (Vec<Expr>, Vec<Expr>) = parts.into_iter().partition(never_fails);
     match (conjunction(safe), conjunction_in_turn(unsafe_ones)) {
@@ -101,7 +102,7 @@ fn behind(first: Expr, then: Expr) -> Expr {
 }
 
 /// True for expressions that have a value for every row, whatever its columns hold.
-fn never_fails(expr: &Expr) -> bool {
+pub fn never_fails(expr: &Expr) -> bool {
     !expr
         .exists(|e| {
             Ok(!match e {

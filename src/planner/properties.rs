@@ -47,6 +47,11 @@ fn key(plan: &CircuitPlan, catalog: &Catalog) -> Option<Vec<usize>> {
             Some(both)
         }
         CircuitPlan::Aggregate { group, .. } => Some((0..group.len()).collect()),
+        CircuitPlan::TopN { partition, limit: ..=1, .. } => Some(partition.clone()),
+        CircuitPlan::TopN { input, partition, rank, schema, .. } => key(input, catalog).or_else(|| {
+            let ranked = partition.iter().copied().chain([schema.fields().len() - 1]);
+            rank.then(|| ranked.collect())
+        }),
     }
 }
 

@@ -20,6 +20,7 @@ mod dml;
 mod errors;
 mod lowering;
 mod names;
+mod nexmark;
 mod peeks;
 
 /// 2026-01-02 03:04:05 UTC.

@@ -54,4 +54,8 @@ impl Groups {
     pub fn len(&self) -> usize {
         self.first.len()
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
 }

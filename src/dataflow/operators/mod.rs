@@ -6,6 +6,7 @@
 //! | constant | all of it in the first epoch | whether it was given |
 //! | join | bilinear | both sides; for the left join how many right rows each key has |
 //! | aggregate | neither: the change is the new result minus the old one, for the groups that changed | accumulators; values for min and max |
+//! | top n | neither, likewise | all rows of its input, by group |
 //! | upsert | makes changes of keyed operations | the current row of each key |
 //! | materialize | the sum of all changes | the result |
 
@@ -17,6 +18,7 @@ pub mod join;
 pub mod materialize;
 pub mod project;
 pub mod slots;
+pub mod top_n;
 pub mod union;
 pub mod unnest;
 pub mod upsert;

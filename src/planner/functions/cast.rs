@@ -43,6 +43,10 @@ pub fn cast_name(sql_type: &SqlType) -> String {
     format!("{PREFIX}{}", serde_json::to_string(sql_type).unwrap_or_default())
 }
 
+pub fn is_cast_name(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// The function of a name that [`cast_name`] made.
 pub fn cast_named(name: &str) -> Option<Arc<ScalarUDF>> {
     let sql_type = serde_json::from_str(name.strip_prefix(PREFIX)?).ok()?;

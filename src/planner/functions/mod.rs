@@ -8,4 +8,5 @@ pub mod registry;
 pub mod round;
 pub mod sums;
 pub mod timestamps;
+pub mod to_char;
 pub mod window;

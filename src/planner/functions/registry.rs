@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
-use super::{round, sums, window};
+use super::{round, sums, to_char, window};
 
 /// DataFusion's functions that have a PostgreSQL name and do something else, or that show what is inside.
 const REFUSED: &[&str] = &[
@@ -15,7 +15,6 @@ const REFUSED: &[&str] = &[
     "current_date",
     "current_time",
     "today",
-    "to_char",
     "date_format",
     "to_date",
     "to_time",
@@ -41,7 +40,8 @@ const REFUSED: &[&str] = &[
 
 static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
     let mut found = HashMap::new();
-    for function in SessionStateDefaults::default_scalar_functions().into_iter().chain(window::functions()).chain([round::function()]) {
+    let own = window::functions().into_iter().chain([round::function(), to_char::function()]);
+    for function in SessionStateDefaults::default_scalar_functions().into_iter().chain(own) {
         for name in std::iter::once(function.name().to_string()).chain(function.aliases().iter().cloned()) {
             found.insert(name, function.clone());
         }

@@ -60,8 +60,12 @@ impl ScalarUDFImpl for Round {
         let data_type = match args.arg_fields.first().map(|f| f.data_type()) {
             Some(DataType::Decimal128(precision, scale)) => {
                 match digits(args.arg_fields.len(), args.scalar_arguments.get(1).copied().flatten()) {
-                    // One digit more before the point: 9.9 rounds to 10.
-                    Some(digits) => DataType::Decimal128((*precision + 1).min(38), (digits.clamp(0, 38) as i8).min(*scale)),
+                    Some(digits) => {
+                        let to = digits.clamp(0, 38) as i8;
+                        // One digit more before the point: 9.9 rounds to 10.
+                        let before_point = i16::from(*precision) - i16::from(*scale) + 1;
+                        DataType::Decimal128((before_point + i16::from(to)).clamp(1, 38) as u8, to)
+                    }
                     None => DataType::Decimal128(*precision, *scale),
                 }
             }

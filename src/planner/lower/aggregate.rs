@@ -1,14 +1,15 @@
-//! GROUP BY: group expressions and arguments become columns, then one aggregate over columns.
+//! GROUP BY: group expressions, arguments and the conditions of FILTER become columns, then one aggregate over columns.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction as LogicalAggregate, Case};
 use datafusion::logical_expr::{Aggregate, Expr};
 
 use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, ScalarExpr};
 use crate::planner::error::{PlanError, PlanResult};
+use crate::planner::optimize::never_fails;
 use crate::types::Report;
 
 use super::expressions;
@@ -18,11 +19,12 @@ fn refused<T>(what: &str, hint: &str) -> PlanResult<T> {
     Err(PlanError::unsupported(format!("{what} in a view is not supported"), hint))
 }
 
-/// One call before its argument has a place.
+/// One call before its argument and its filter have places.
 struct Call {
     function: AggregateFunction,
     argument: Option<Expr>,
     distinct: bool,
+    filter: Option<Expr>,
 }
 
 pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan> {
@@ -34,7 +36,7 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
     let schema = nullable(node.schema.fields().iter().map(|f| f.as_ref()));
     let groups = node.group_expr.len();
 
-    // Columns of the projection: the groups, then each argument once.
+    // Columns of the projection: the groups, then each argument and each filter once.
     let mut expressions: Vec<ScalarExpr> = node.group_expr.iter().map(|e| expressions::compile(e, from)).collect::<PlanResult<_>>()?;
     let mut fields: Vec<Field> = schema.fields().iter().take(groups).map(|f| f.as_ref().clone()).collect();
     let mut arguments: Vec<(Expr, usize)> = Vec::new();
@@ -49,7 +51,11 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
         arguments.push((argument.clone(), position));
         Ok(position)
     };
-    let placed = calls.iter().map(|call| call.argument.as_ref().map(&mut place).transpose()).collect::<PlanResult<Vec<Option<usize>>>>()?;
+    let mut placed = Vec::new();
+    for call in &calls {
+        let argument = call.argument.as_ref().map(&mut place).transpose()?;
+        placed.push((argument, call.filter.as_ref().map(&mut place).transpose()?));
+    }
 
     let identity = groups + arguments.len() == from.fields().len()
         && node
@@ -62,28 +68,26 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
         true => below,
         false => CircuitPlan::Project { input: Box::new(below), expressions, schema: Arc::new(Schema::new(fields)) },
     };
-    if calls.iter().any(|call| call.distinct) {
-        input = distinct_first(input, groups, &calls, arguments.len())?;
+    let only_distinct = arguments.len() == 1 && distinct_alone(&calls);
+    if only_distinct {
+        let schema = input.schema();
+        input = CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups + 1).collect(), calls: Vec::new(), schema };
     }
-    let calls = calls.iter().zip(placed).enumerate().map(|(i, (call, argument))| AggregateCall {
+    let calls = calls.iter().zip(placed).enumerate().map(|(i, (call, (argument, filter)))| AggregateCall {
         function: call.function,
         argument,
-        distinct: false,
-        filter: None,
+        distinct: call.distinct && !only_distinct,
+        filter,
         output: schema.field(groups + i).data_type().clone(),
     });
     Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups).collect(), calls: calls.collect(), schema })
 }
 
-/// Where all calls are DISTINCT over one argument, equal rows of group and argument are made one first.
-fn distinct_first(input: CircuitPlan, groups: usize, calls: &[Call], arguments: usize) -> PlanResult<CircuitPlan> {
+/// Where some are DISTINCT and all would be the same if they were, over one argument, equal rows of group and argument are
+/// made one first.
+fn distinct_alone(calls: &[Call]) -> bool {
     let insensitive = |call: &Call| call.distinct || matches!(call.function, AggregateFunction::Min | AggregateFunction::Max);
-    if arguments != 1 || !calls.iter().all(insensitive) {
-        return refused("DISTINCT in an aggregate beside other aggregates", "compute it in a view of its own and join the two");
-    }
-    let schema = input.schema();
-    debug_assert_eq!(schema.fields().len(), groups + 1);
-    Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups + 1).collect(), calls: Vec::new(), schema })
+    calls.iter().any(|call| call.distinct) && calls.iter().all(|call| insensitive(call) && call.filter.is_none())
 }
 
 fn call(expr: &Expr) -> PlanResult<Call> {
@@ -101,7 +105,7 @@ fn call(expr: &Expr) -> PlanResult<Call> {
     };
     let counted_rows = func.name() == "count" && matches!(argument, Expr::Literal(value, _) if !value.is_null());
     let kind = match func.name() {
-        "count" if counted_rows && params.filter.is_none() && !params.distinct => AggregateFunction::CountStar,
+        "count" if counted_rows && !params.distinct => AggregateFunction::CountStar,
         "count" => AggregateFunction::Count,
         "sum" => AggregateFunction::Sum,
         "avg" => AggregateFunction::Avg,
@@ -113,23 +117,16 @@ fn call(expr: &Expr) -> PlanResult<Call> {
         other => return refused(&format!("the aggregate {other}()"), "count, sum, avg, min and max can be maintained"),
     };
     let argument = match &params.filter {
-        None => argument.clone(),
-        // An argument that is null is not counted and not summed.
-        Some(filter) => Expr::Case(Case {
+        // What the filter refuses is not computed, where it could fail.
+        Some(filter) if !never_fails(argument) => Expr::Case(Case {
             expr: None,
             when_then_expr: vec![(filter.clone(), Box::new(argument.clone()))],
-            else_expr: Some(Box::new(null_like(argument))),
+            else_expr: Some(Box::new(Expr::Literal(ScalarValue::Null, None))),
         }),
+        _ => argument.clone(),
     };
     let argument = (kind != AggregateFunction::CountStar).then_some(argument);
     let distinct = params.distinct && !matches!(kind, AggregateFunction::Min | AggregateFunction::Max);
-    Ok(Call { function: kind, argument, distinct })
-}
-
-fn null_like(argument: &Expr) -> Expr {
-    let typed = match argument {
-        Expr::Literal(value, _) => ScalarValue::try_from(&value.data_type()).unwrap_or(ScalarValue::Null),
-        _ => ScalarValue::try_from(&DataType::Null).unwrap_or(ScalarValue::Null),
-    };
-    Expr::Literal(typed, None)
+    let filter = params.filter.as_deref().cloned();
+    Ok(Call { function: kind, argument, distinct, filter })
 }

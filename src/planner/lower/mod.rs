@@ -4,6 +4,7 @@ mod aggregate;
 mod expressions;
 mod join;
 mod nullable;
+mod top_n;
 mod translate;
 mod with_schema;
 

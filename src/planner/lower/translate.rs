@@ -6,32 +6,36 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::execution::context::ExecutionProps;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, TableScan, Unnest, Values};
+use datafusion::logical_expr::{Distinct, Expr, Filter, LogicalPlan, TableScan, Unnest, Values};
 use datafusion::physical_expr::create_physical_expr;
 
 use crate::catalog::Kind;
 use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr};
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::names::RelationSource;
+use crate::planner::stack::with_room;
 use crate::types::Report;
 
 use super::nullable::nullable;
 use super::with_schema::with_schema;
-use super::{aggregate, expressions, join};
+use super::{aggregate, expressions, join, top_n};
 
 pub fn translate(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
+    with_room(|| translated(plan))
+}
+
+fn translated(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
     match plan {
         LogicalPlan::TableScan(scan) => input(scan),
         LogicalPlan::SubqueryAlias(alias) => translate(&alias.input),
         LogicalPlan::Projection(projection) => {
-            let below = translate(&projection.input)?;
+            let below = match projection.input.as_ref() {
+                LogicalPlan::Filter(filter) => filtered(filter, top_n::asks_rank(&projection.expr, filter.input.schema()))?,
+                other => translate(other)?,
+            };
             project(below, &projection.expr, projection.input.schema(), &projection.schema)
         }
-        LogicalPlan::Filter(filter) => {
-            let below = translate(&filter.input)?;
-            let predicate = expressions::compile(&filter.predicate, filter.input.schema())?;
-            Ok(CircuitPlan::Filter { input: Box::new(below), predicate })
-        }
+        LogicalPlan::Filter(filter) => filtered(filter, true),
         LogicalPlan::Join(node) => join::join(node, translate(&node.left)?, translate(&node.right)?),
         LogicalPlan::Aggregate(node) => aggregate::aggregate(node, translate(&node.input)?),
         LogicalPlan::Distinct(Distinct::All(below)) => {
@@ -55,13 +59,25 @@ pub fn translate(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
         }
         // Order within a query matters only to LIMIT, which is refused.
         LogicalPlan::Sort(sort) if sort.fetch.is_none() => translate(&sort.input),
-        LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => refused("LIMIT", "leave it out of the view and use it in the SELECT over the view"),
-        LogicalPlan::Distinct(Distinct::On(_)) => refused("DISTINCT ON", "use max() or min() with GROUP BY"),
-        LogicalPlan::Window(_) => refused("a window function (OVER)", "use GROUP BY, or OVER in the SELECT over the view"),
+        LogicalPlan::Sort(sort) => top_n::first_rows(sort, sort.fetch.unwrap_or(usize::MAX), translate(&sort.input)?),
+        LogicalPlan::Limit(_) => {
+            refused("LIMIT without ORDER BY, or with OFFSET,", "order the rows, or leave it out and use it in the SELECT over the view")
+        }
+        LogicalPlan::Window(window) => Err(top_n::unbounded(window)),
         LogicalPlan::RecursiveQuery(_) => refused("WITH RECURSIVE", "use a fixed number of joins"),
         LogicalPlan::Subquery(_) => refused("a lateral subquery", "write it as a join"),
         other => refused(&format!("this query ({})", other.display()), "use filters, joins, GROUP BY and UNION"),
     }
+}
+
+/// A filter; its last column may be missing where that is a rank that no one wants.
+fn filtered(filter: &Filter, wanted: bool) -> PlanResult<CircuitPlan> {
+    if let Some(ranked) = top_n::ranked(filter) {
+        return ranked.plan(translate(ranked.input())?, wanted);
+    }
+    let below = translate(&filter.input)?;
+    let predicate = expressions::compile(&filter.predicate, filter.input.schema())?;
+    Ok(CircuitPlan::Filter { input: Box::new(below), predicate })
 }
 
 fn refused<T>(what: &str, hint: &str) -> PlanResult<T> {

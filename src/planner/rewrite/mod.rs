@@ -3,6 +3,7 @@
 //!
 //! The tree is changed in place and never printed. What the binder would silently pass over is refused here.
 
+mod comparisons;
 mod limits;
 mod names;
 mod refuse;
@@ -73,7 +74,7 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PlanError> {
-        flow(scalars::before(expr))
+        flow(comparisons::before(expr).and_then(|()| scalars::before(expr)))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<PlanError> {

@@ -1,6 +1,8 @@
 //! Literals with PostgreSQL's types, casts, intervals, and the functions of time.
 
-use sqlparser::ast::{Array, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, Value};
+use sqlparser::ast::{
+    Array, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, UnaryOperator, Value,
+};
 
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::functions::cast::cast_name;
@@ -30,6 +32,16 @@ pub fn before(expr: &mut Expr) -> PlanResult<()> {
             "AT TIME ZONE is not supported",
             "timestamps with time zone are instants: cast them to timestamp for UTC",
         )),
+        // `-0.5` is one literal, which has the digits that it needs.
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
+            if let Expr::Value(value) = inner.as_ref()
+                && let Value::Number(digits, long) = &value.value
+                && !digits.starts_with('-')
+            {
+                *expr = Expr::Value(Value::Number(format!("-{digits}"), *long).into());
+            }
+            Ok(())
+        }
         Expr::Collate { collation, .. } => match collation.0.last().and_then(|part| part.as_ident()).map(|c| c.value.to_lowercase()) {
             Some(name) if matches!(name.as_str(), "c" | "default" | "posix" | "ucs_basic") => {
                 let inner = std::mem::replace(expr, Expr::Value(Value::Null.into()));
@@ -102,6 +114,8 @@ pub fn after(expr: &mut Expr, now: i64) -> PlanResult<bool> {
             }
             if let Some(replacement) = group_window(function)? {
                 *expr = replacement;
+            } else if let Some(counted) = rank_type(function) {
+                *expr = typed(place(expr), &counted);
             }
             Ok(false)
         }
@@ -109,8 +123,13 @@ pub fn after(expr: &mut Expr, now: i64) -> PlanResult<bool> {
     }
 }
 
-/// int4, int8 or numeric by what the digits need; none when the binder reads them right itself.
-fn number_type(digits: &str) -> Option<SqlType> {
+/// The most digits that a numeric has.
+const MOST_DIGITS: i64 = 38;
+
+/// int4, int8 or numeric by what the digits need, double precision where a numeric has not so many; none when the binder
+/// reads them right itself.
+fn number_type(literal: &str) -> Option<SqlType> {
+    let digits = literal.strip_prefix('-').unwrap_or(literal);
     let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
         None => (digits, 0),
@@ -120,16 +139,20 @@ fn number_type(digits: &str) -> Option<SqlType> {
         return None;
     }
     if mantissa == digits && !digits.contains('.') {
-        match digits.parse::<i64>() {
+        match literal.parse::<i64>() {
             Ok(value) if i32::try_from(value).is_ok() => return Some(SqlType::Integer),
             Ok(_) => return Some(SqlType::BigInt),
             // The binder would take it for an unsigned integer, which PostgreSQL has not.
             Err(_) => {}
         }
     }
-    let scale = (fraction.len() as i64 - exponent).clamp(0, 38);
+    let after_point = (fraction.len() as i64 - exponent).max(0);
     let before_point = (whole.trim_start_matches('0').len() as i64 + exponent).max(0);
-    Some(SqlType::Numeric { precision: (before_point + scale).clamp(1, 38) as u8, scale: scale as i8 })
+    if before_point > MOST_DIGITS || (after_point > MOST_DIGITS && mantissa != digits) {
+        return Some(SqlType::Double);
+    }
+    let scale = after_point.min(MOST_DIGITS);
+    Some(SqlType::Numeric { precision: (before_point + scale).clamp(1, MOST_DIGITS) as u8, scale: scale as i8 })
 }
 
 fn field_name(field: &DateTimeField) -> PlanResult<String> {
@@ -171,6 +194,16 @@ fn clock(function: &Function, now: i64) -> PlanResult<Option<Expr>> {
         _ => text,
     };
     Ok(Some(typed(string(text), &target)))
+}
+
+/// What PostgreSQL counts ranks in, where the platform's are unsigned.
+fn rank_type(function: &Function) -> Option<SqlType> {
+    function.over.as_ref()?;
+    match function.name.0.last()?.as_ident().map(folded)?.as_str() {
+        "row_number" | "rank" | "dense_rank" => Some(SqlType::BigInt),
+        "ntile" => Some(SqlType::Integer),
+        _ => None,
+    }
 }
 
 /// Flink's functions of a group window: `TUMBLE_END(t, size)` is the end of the window that `TUMBLE(t, size)` groups by.

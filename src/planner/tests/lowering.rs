@@ -88,7 +88,14 @@ fn joins() {
         ("SELECT * FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "Unnest"),
         ("SELECT 1 AS a UNION ALL SELECT 2", "Union"),
         ("SELECT count(DISTINCT url) FROM clicks", "Aggregate by [#0] of []"),
-        ("SELECT url, sum(user_id) FILTER (WHERE user_id > 3) AS s FROM clicks GROUP BY url", "CASE WHEN"),
+        ("SELECT url, sum(user_id) FILTER (WHERE user_id > 3) AS s FROM clicks GROUP BY url", "of [Sum(#1) where #2]"),
+        ("SELECT sum(10 / user_id) FILTER (WHERE user_id <> 0) AS s FROM clicks", "CASE WHEN clicks.user_id != Int64(0) THEN"),
+        ("SELECT count(*) FILTER (WHERE url > 'a'), count(*) FROM clicks", "of [CountStar where #0, CountStar]"),
+        (
+            "SELECT url, count(DISTINCT user_id) AS u, count(DISTINCT ts) FILTER (WHERE user_id = 1) AS t, max(DISTINCT ts) AS m, \
+             sum(DISTINCT user_id) AS s, avg(DISTINCT user_id) FILTER (WHERE user_id = 1) AS a FROM clicks GROUP BY url",
+            "of [Count(distinct #1), Count(distinct #2) where #3, Max(#2), Sum(distinct #1), Avg(distinct #1) where #3]",
+        ),
     ];
     let wrong = cases.iter().filter_map(|(text, contains)| match lowered(text) {
         Ok((plan, schema)) => {
@@ -103,7 +110,13 @@ fn joins() {
 #[test]
 fn refusals_name_what_they_refuse() {
     let cases = [
-        ("SELECT id FROM orders LIMIT 5", "LIMIT in a view is not supported"),
+        ("SELECT id FROM orders LIMIT 5", "LIMIT without ORDER BY, or with OFFSET, in a view is not supported"),
+        ("SELECT id FROM orders ORDER BY id LIMIT 5 OFFSET 2", "LIMIT without ORDER BY, or with OFFSET, in a view is not supported"),
+        ("SELECT row_number() OVER (ORDER BY id) FROM orders", "a window function (OVER) in a view is not supported"),
+        (
+            "SELECT id FROM (SELECT id, rank() OVER (ORDER BY id) AS r FROM orders) t WHERE r <= 3",
+            "a window function (OVER) in a view is not supported",
+        ),
         ("SELECT id FROM orders WHERE created_at > now()", "a view that asks for the time is not supported"),
         ("SELECT random() FROM orders", "random() in a view is not supported: it has another value each time"),
         ("SELECT * FROM orders o FULL JOIN customers c ON o.id = c.id", "FULL JOIN in a view is not supported"),
@@ -118,6 +131,54 @@ fn refusals_name_what_they_refuse() {
             let right = report.sqlstate.0 == "0A000" && report.message == *message && report.hint.is_some();
             (!right).then(|| format!("{text}\n  gave {report}\n  not  {message}"))
         }
+    });
+    none(wrong.collect());
+}
+
+#[test]
+fn first_rows() {
+    let ranked = |more: &str, outside: &str| {
+        format!(
+            "SELECT {more} FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC, id) AS rn FROM orders) t \
+             WHERE {outside}"
+        )
+    };
+    let cases: [(String, &str, Option<&[usize]>); 13] = [
+        (ranked("customer_id, id, amount", "rn <= 3"), "TopN 3 by [#1] order [#2 desc, #0]\n", Some(&[1])),
+        (ranked("customer_id, id, amount", "rn = 1"), "TopN 1 by [#1] order [#2 desc, #0]\n", Some(&[0])),
+        (ranked("customer_id, id, amount", "4 > rn AND rn < 10"), "TopN 3 by [#1] order [#2 desc, #0]\n", Some(&[1])),
+        (ranked("customer_id, rn", "rn <= 3"), "TopN 3 by [#1] order [#2 desc, #0] with rank\n", None),
+        (ranked("customer_id, amount", "rn BETWEEN 2 AND 3"), "with rank\n", None),
+        (ranked("customer_id, amount", "rn = 2"), "TopN 2 by [#1] order [#2 desc, #0] with rank\n", None),
+        (ranked("id", "rn <= 3 AND amount > 5 AND 10 / amount > 1"), "TopN 3 by [#1] order [#2 desc, #0]\n", Some(&[0])),
+        (ranked("id", "rn <= 3 AND customer_id = 5"), "TopN 3 by [#1] order [#2 desc, #0]\n", Some(&[0])),
+        ("SELECT id FROM orders ORDER BY amount DESC NULLS LAST LIMIT 10".into(), "TopN 10 by [] order [#1 desc nulls last]\n", Some(&[0])),
+        (
+            "SELECT DISTINCT ON (customer_id) customer_id, amount, id FROM orders ORDER BY customer_id, created_at DESC, id".into(),
+            "TopN 1 by [#1] order [#1, #3 desc, #0]\n",
+            Some(&[0]),
+        ),
+        ("SELECT DISTINCT ON (id % 2) id FROM orders".into(), "TopN 1 by [#1] order []\n", None),
+        (
+            "SELECT x FROM (SELECT amount AS x, row_number() OVER (ORDER BY amount + 1) AS n FROM orders) t WHERE n <= 2".into(),
+            "TopN 2 by [] order [#1]\n",
+            None,
+        ),
+        (
+            "SELECT n.id FROM (SELECT *, row_number() OVER (PARTITION BY tier ORDER BY name) AS rn FROM customers) n \
+             JOIN orders o ON o.customer_id = n.id AND o.id = n.rn WHERE n.rn <= 5"
+                .into(),
+            "TopN 5 by [#2] order [#1] with rank\n",
+            None,
+        ),
+    ];
+    let wrong = cases.iter().filter_map(|(text, contains, key)| match lowered(text) {
+        Ok((plan, schema)) => {
+            let keyed = key.is_none_or(|key| schema.primary_key == key);
+            let right = keyed && plan.to_string().contains(contains) && plan.schema() == schema.arrow();
+            (!right).then(|| format!("{text}\n  gave\n{plan}\n  key {:?}\n  {:?}", schema.primary_key, schema.arrow()))
+        }
+        Err(report) => Some(format!("{text}\n  failed: {report}")),
     });
     none(wrong.collect());
 }

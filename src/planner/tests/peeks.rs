@@ -22,7 +22,11 @@ fn literals_and_arithmetic() {
         ("SELECT 2.0 / 3", &["0.6666666666666667"]),
         ("SELECT '5' + 1, 1 = '1'", &["6|true"]),
         ("SELECT 9223372036854775808", &["9223372036854775808"]),
-        ("SELECT - - 5", &["5"]),
+        ("SELECT - - 5, -(-2.5)", &["5|2.5"]),
+        ("SELECT round(1234.5678, 2), round(-0.125, 2), round(1.5, 3), round(1234.5, -2), round(2.5)", &["1234.57|-0.13|1.500|1200|3"]),
+        ("SELECT round(amount, 1), round(avg(amount), 1) FROM orders WHERE id = 2 GROUP BY amount", &["7.5|7.5"]),
+        ("VALUES (-0.25), (1.25), (-10)", &["-0.25", "1.25", "-10.00"]),
+        ("SELECT 1e300::float8, 1e300 = 1e300::float8, -1e-300::float8", &["1e+300|true|-1e-300"]),
         ("SELECT -2147483648", &["-2147483648"]),
         ("SELECT 'a' || 1 || 'b'", &["a1b"]),
         ("SELECT NULL || 'x'", &["NULL"]),
@@ -73,6 +77,18 @@ fn predicates() {
         ("SELECT a FROM n WHERE b <> 0 AND 10 / b > 1", &["2"]),
         ("SELECT a FROM n WHERE 10 / b > 1 AND b <> 0", &["2"]),
         ("SELECT a FROM n WHERE a = ANY(ARRAY[2, 3]) ORDER BY a", &["2", "3"]),
+        ("SELECT a FROM n WHERE a = ANY('{1,3}') ORDER BY a", &["1", "3"]),
+        ("SELECT a FROM n WHERE t = ANY('{x,\"Y\",NULL}'::text[]) ORDER BY a", &["1", "2"]),
+        ("SELECT a FROM n WHERE a <> ALL(ARRAY[2, 3])", &["1"]),
+        ("SELECT a FROM n WHERE a > ALL('{1,2}'::int[]) OR a < SOME(ARRAY[2, 0])  ORDER BY a", &["1", "3"]),
+        ("SELECT count(*) FROM n WHERE a = ANY('{}') OR a <> ALL('{1,NULL}')", &["0"]),
+        ("SELECT a FROM n WHERE (a, b) = (1, 0)", &["1"]),
+        ("SELECT a FROM n WHERE (a, b) <> (1, 0)", &["2", "3"]),
+        ("SELECT a FROM n WHERE (a, b) >= ROW(2, '1') ORDER BY a", &["2", "3"]),
+        ("SELECT a FROM n WHERE (a, t) IN ((1, 'x'), (2, 'x'))", &["1"]),
+        ("SELECT a FROM n WHERE t || '%a_' LIKE 'x!%_!_' ESCAPE '!'", &["1"]),
+        ("SELECT a FROM n WHERE t LIKE 'x%' ESCAPE '!' OR t ILIKE 'y' ESCAPE '' ORDER BY a", &["1", "2"]),
+        ("SELECT a FROM n WHERE t || '\\' NOT LIKE '%\\' ESCAPE '!'", &[]),
         ("SELECT a FROM n WHERE flag IS NOT TRUE ORDER BY a", &["2", "3"]),
         ("SELECT greatest(1, '7'), least(2.5, 1), -a FROM n WHERE a = 1", &["7|1.0|-1"]),
     ]);
@@ -93,6 +109,22 @@ fn aggregates() {
         ("SELECT sum(d), avg(d) FROM n", &["-0.5|-0.25"]),
         ("SELECT sum(9223372036854775807) FROM orders", &["46116860184273879035"]),
         ("SELECT DISTINCT tier FROM customers ORDER BY 1 LIMIT 1", &["gold"]),
+    ]);
+}
+
+#[test]
+fn ranks() {
+    check(&[
+        (
+            "SELECT customer_id, id, rn FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC) AS rn FROM orders) t \
+             WHERE rn <= 1 ORDER BY 1",
+            &["10|2|1", "20|3|1", "99|4|1", "NULL|5|1"],
+        ),
+        ("SELECT DISTINCT ON (tier) tier, name FROM customers ORDER BY tier, name DESC", &["gold|eve", "silver|bob"]),
+        (
+            "SELECT id, rank() OVER (ORDER BY tier), dense_rank() OVER (ORDER BY tier) FROM customers ORDER BY id",
+            &["10|1|1", "20|3|2", "30|1|1"],
+        ),
     ]);
 }
 

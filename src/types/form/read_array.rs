@@ -16,14 +16,8 @@ pub fn read_array(
     read: &mut dyn FnMut(Option<&str>) -> Result<ScalarValue, FormError>,
 ) -> Result<ScalarValue, FormError> {
     let wrong = |detail| FormError::Array { text: text.to_string(), detail };
-    let body = text
-        .trim()
-        .strip_prefix('{')
-        .ok_or_else(|| wrong("Array value must start with \"{\" or dimension information."))?
-        .strip_suffix('}')
-        .ok_or_else(|| wrong("Unexpected end of input."))?;
     let mut values = Vec::new();
-    for item in split(body).map_err(wrong)? {
+    for item in split(inside(text).map_err(wrong)?).map_err(wrong)? {
         values.push(match &item {
             Item::Null => read(None)?,
             Item::Value(value) => read(Some(value))?,
@@ -32,13 +26,21 @@ pub fn read_array(
     list(values, element)
 }
 
-enum Item {
+/// What stands between the outer braces.
+pub fn inside(text: &str) -> Result<&str, &'static str> {
+    let opened = text.trim().strip_prefix('{').ok_or("Array value must start with \"{\" or dimension information.")?;
+    opened.strip_suffix('}').ok_or("Unexpected end of input.")
+}
+
+/// One element's text.
+pub enum Item {
+    /// An unquoted NULL.
     Null,
     Value(String),
 }
 
 /// The elements between the outer braces: quotes and backslashes undone, except inside of nested braces.
-fn split(body: &str) -> Result<Vec<Item>, &'static str> {
+pub fn split(body: &str) -> Result<Vec<Item>, &'static str> {
     let mut items = Vec::new();
     if body.trim().is_empty() {
         return Ok(items);
