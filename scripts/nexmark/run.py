@@ -26,6 +26,16 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def wait_for_quiet(seconds):
+    """Until others take less than a tenth of a core for a second, or time is up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        before = machine_busy()
+        time.sleep(1)
+        if machine_busy() - before < 0.1:
+            return
+
+
 def data_of(options):
     """The input files: made once, then kept."""
     folder = Path(options.cache) / f"split-{options.events}-{options.parts}"
@@ -116,6 +126,7 @@ def main():
     parser.add_argument("--runs", type=int, default=1, help="runs of each query; figures are medians")
     parser.add_argument("--workers", type=int, help="floe serve --workers; its default when absent")
     parser.add_argument("--texts", default=ROOT / "examples" / "nexmark", type=Path, help="the folder with floe's q*.sql")
+    parser.add_argument("--quiet", type=float, default=0, help="seconds to wait at most, before each run, for others to leave the CPU alone")
     parser.add_argument("--timeout", type=float, default=900, help="seconds after which a run is given up")
     parser.add_argument("--folder", default="/tmp", help="where servers keep their state while they run")
     parser.add_argument("--docs", action="store_true", help="puts the table into docs/benchmarks.md")
@@ -132,6 +143,7 @@ def main():
         runs = {"sink": [], "view": []}
         for _ in range(options.runs):
             for mode in runs:
+                wait_for_quiet(options.quiet)
                 say(f"{query} as a {mode}")
                 result = measure(options, data, text, mode, answer if mode == "view" else None)
                 say(f"    {report.told(result, options.events)}")

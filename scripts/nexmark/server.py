@@ -76,10 +76,9 @@ class Server:
         return [self.floe, "sql", "-q", "-p", str(self.port), "--format", "csv", "-c", text]
 
     def cpu(self):
-        """User and system seconds of all its threads since it started."""
-        with open(f"/proc/{self.process.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system seconds of all its threads since it started, ended ones too."""
+        # The process's own CPU clock, whose number Linux makes of the process's: /proc has the same in hundredths.
+        return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def peak_mib(self):
         with open(f"/proc/{self.process.pid}/status") as status:
