@@ -33,10 +33,14 @@ fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
     ));
     statements.push("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT)".into());
     statements.push("CREATE MATERIALIZED VIEW note_count AS SELECT count(*) AS n, max(id) AS last FROM notes".into());
-    for (sink, relation, mode) in [("click_lake", "clicks", ""), ("revenue_lake", "revenue", ", primary_key = 'window_start,tier'")] {
+    for (sink, input, relation, mode) in [
+        ("click_lake", "FROM clicks", "clicks", ""),
+        ("revenue_lake", "FROM revenue", "revenue", ", primary_key = 'window_start,tier'"),
+        ("url_lake", "AS SELECT url, count(*) AS n FROM clicks GROUP BY url", "urls", ", primary_key = 'url'"),
+    ] {
         let kind = if mode.is_empty() { "append-only" } else { "upsert" };
         statements.push(format!(
-            "CREATE SINK {sink} FROM {relation} WITH (connector = 'iceberg', type = '{kind}'{mode}, catalog.type = 'sql', \
+            "CREATE SINK {sink} {input} WITH (connector = 'iceberg', type = '{kind}'{mode}, catalog.type = 'sql', \
              catalog.uri = 'sqlite:{}', warehouse.path = '{}', database.name = 'shop', table.name = '{relation}', \
              create_table_if_not_exists = 'true', commit_interval = '1 s')",
             path("catalog.db").display(),
@@ -105,6 +109,7 @@ fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
     // Iceberg, as readers see it that share no code with floe.
     sql.run("CHECKPOINT");
     let clicks_now = sorted(sql.lines("SELECT user_id, url FROM clicks"));
+    let urls_now = sorted(sql.lines("SELECT url, count(*) FROM clicks GROUP BY url"));
     let catalog = path("catalog.db").display().to_string();
     for reader in ["pyiceberg", "duckdb"] {
         eventually(&format!("{reader} reads what floe has"), Duration::from_secs(30), || {
@@ -114,10 +119,12 @@ fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
                 "window_start,window_end,tier,orders,revenue,mean,low,high",
             );
             let lake_clicks = services::read_iceberg(reader, &["--sql", &catalog, "shop.clicks"], "user_id,url");
-            if lake == view && lake_clicks == clicks_now {
+            let lake_urls = services::read_iceberg(reader, &["--sql", &catalog, "shop.urls"], "url,n");
+            if lake == view && lake_clicks == clicks_now && lake_urls == urls_now {
                 Ok(())
             } else {
-                Err(format!("revenue: {} of {} rows, clicks: {} of {}", lake.len(), view.len(), lake_clicks.len(), clicks_now.len()))
+                let counts = (lake.len(), view.len(), lake_clicks.len(), clicks_now.len());
+                Err(format!("revenue, clicks: {counts:?}; urls: {lake_urls:?} for {urls_now:?}"))
             }
         });
     }

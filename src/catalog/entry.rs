@@ -68,7 +68,20 @@ pub enum Definition {
         options: BTreeMap<String, String>,
         /// Names this sink in its target for ever.
         sink_id: String,
-        input: ObjectId,
+        input: SinkInput,
+    },
+}
+
+/// What a sink writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SinkInput {
+    Relation(ObjectId),
+    /// `AS query`: the sink's own number is that of the query's circuit, whose rows are not kept.
+    Query {
+        query: String,
+        /// Hash of the circuit plan whose traces the store holds.
+        fingerprint: String,
     },
 }
 

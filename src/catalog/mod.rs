@@ -12,7 +12,7 @@ pub mod stored;
 #[cfg(test)]
 mod testing;
 
-pub use entry::{Definition, Entry, Kind};
+pub use entry::{Definition, Entry, Kind, SinkInput};
 pub use error::CatalogError;
 pub use names::DEFAULT_SCHEMA;
 pub use relations::Catalog;

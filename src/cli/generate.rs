@@ -1,6 +1,6 @@
-//! `floe generate shop`: a shop that is open for a while, as the change log that Debezium would ship of its tables.
+//! `floe generate`: made-up data in files.
 //!
-//! It writes `orders.jsonl`, `customers.jsonl` (the file connector, FORMAT DEBEZIUM) and `clicks.jsonl` (FORMAT PLAIN) into a
+//! `shop` is a shop that is open for a while, as the change log that Debezium would ship of its tables. It writes `orders.jsonl`, `customers.jsonl` (the file connector, FORMAT DEBEZIUM) and `clicks.jsonl` (FORMAT PLAIN) into a
 //! folder, a little every tenth of a second, so that whoever follows the files sees them grow. The same seed writes the
 //! same records.
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
+use super::nexmark::{self, NexmarkFlags};
 use crate::sources::datagen::shop::{Shop, ShopOptions};
 
 #[derive(Args, Debug)]
@@ -22,8 +23,10 @@ pub struct GenerateFlags {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// Orders, customers and clicks of a shop
+    /// Orders, customers and clicks of a shop, a little every tenth of a second
     Shop(ShopFlags),
+    /// The stream of the Nexmark benchmark, as fast as it can be written
+    Nexmark(NexmarkFlags),
 }
 
 #[derive(Args, Debug)]
@@ -47,11 +50,14 @@ struct ShopFlags {
 const STEPS_PER_SECOND: u64 = 10;
 
 pub fn run(flags: GenerateFlags) -> ExitCode {
-    let What::Shop(flags) = flags.what;
-    match shop(&flags) {
+    let (folder, written) = match &flags.what {
+        What::Shop(flags) => (&flags.folder, shop(flags)),
+        What::Nexmark(flags) => (&flags.dir, nexmark::write(flags)),
+    };
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: cannot write into {}: {error}\nhint: name a folder that is there and can be written", flags.folder.display());
+            eprintln!("error: cannot write into {}: {error}\nhint: name a folder that is there and can be written", folder.display());
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: `floe serve`, `floe sql`, `floe generate`, `floe version`.
 
 pub mod generate;
+pub mod nexmark;
 pub mod script;
 pub mod serve;
 pub mod sql;
@@ -26,7 +27,7 @@ enum Command {
     Serve(ServeFlags),
     /// Runs SQL against a server: a text, a file, or what comes on standard input
     Sql(sql::SqlFlags),
-    /// Writes a change log to try floe on, as Debezium would ship it
+    /// Writes made-up data to try floe on or to measure it with
     Generate(generate::GenerateFlags),
     /// Prints the version
     Version,

@@ -87,5 +87,7 @@ pub enum InstallWhat {
     Sink {
         sink: Box<dyn Sink>,
         interval: Duration,
+        /// The circuit of its own query; `None` when it follows a relation.
+        plan: Option<CircuitPlan>,
     },
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, Definition, Entry, Kind};
-use crate::planner::PlanContext;
+use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
+use crate::planner::{CircuitPlan, PlanContext};
 use crate::sinks::{Sink, SinkError};
 use crate::sql::Statement;
-use crate::sql::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkInput};
+use crate::sql::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkFrom};
 use crate::types::{Column, ObjectId, Offsets, RelationSchema, Report, SqlState};
 
 use super::command::{Command, Install, InstallWhat};
@@ -35,7 +35,7 @@ impl Coordinator {
                 ("CREATE MATERIALIZED VIEW", self.create_materialized_view(create, context).await?)
             }
             Statement::CreateView(create) => ("CREATE VIEW", self.create_view(create, context).await?),
-            Statement::CreateSink(create) => ("CREATE SINK", self.create_sink(create).await?),
+            Statement::CreateSink(create) => ("CREATE SINK", self.create_sink(create, context).await?),
             Statement::Drop(drop) => return self.drop(drop).await,
             _ => return Err(Report::internal("not a definition")),
         };
@@ -163,16 +163,14 @@ impl Coordinator {
         if let Some(skipped) = taken(&catalog, &create.name, create.if_not_exists)? {
             return Ok(skipped);
         }
-        let bound = crate::planner::plan_query(&create.query, context, &[]).map_err(|e| e.report())?;
-        let (plan, mut schema) = crate::planner::lower(&bound, context).map_err(|e| e.report())?;
+        let Maintained { relations, plan, fingerprint, mut schema } = maintained(&create.query, context)?;
         schema.columns = renamed(schema.columns, &create.columns)?;
         unique(&schema.columns)?;
-        let fingerprint = crate::planner::fingerprint(&plan);
         self.install(Install {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
-            depends_on: bound.relations.clone(),
+            depends_on: relations,
             definition: Definition::MaterializedView { query: create.query_text.clone(), fingerprint },
             what: InstallWhat::MaterializedView { plan },
             schema,
@@ -181,40 +179,39 @@ impl Coordinator {
         .await
     }
 
-    async fn create_sink(&self, create: &CreateSink) -> Result<Defined, Report> {
+    async fn create_sink(&self, create: &CreateSink, context: &PlanContext) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         if let Some(skipped) = taken(&catalog, &create.name, create.if_not_exists)? {
             return Ok(skipped);
         }
-        let SinkInput::Relation(from) = &create.from else {
-            return Err(Report::unsupported("CREATE SINK ... AS SELECT is not supported")
-                .hint("create a materialized view of the query, and a sink FROM it"));
+        let (input, depends_on, schema, plan) = match &create.from {
+            SinkFrom::Relation(from) => {
+                let input = followed(&catalog, from)?;
+                (SinkInput::Relation(input.id), vec![input.id], input.schema.clone(), None)
+            }
+            SinkFrom::Query { query, text } => {
+                let Maintained { relations, plan, fingerprint, schema } = maintained(query, context)?;
+                unique(&schema.columns)?;
+                (SinkInput::Query { query: text.clone(), fingerprint }, relations, schema, Some(plan))
+            }
         };
-        let input = catalog.resolve(from.schema.as_deref(), &from.name).map_err(|e| e.report())?.clone();
-        if matches!(input.kind(), Kind::View | Kind::Sink) {
-            return Err(Report::error(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("\"{}\" is a {}: a sink cannot follow its changes", input.name, input.kind().noun()),
-            )
-            .hint("create a materialized view of it, and a sink FROM that"));
-        }
         let mut options = create.options.clone();
         let connector = options.remove("connector").ok_or_else(|| {
             Report::error(SqlState::INVALID_PARAMETER_VALUE, "a sink needs the option \"connector\"")
                 .hint("WITH (connector = 'iceberg', ...)")
         })?;
         let sink_id = Uuid::now_v7().to_string();
-        let spec = sink_spec(&create.name.name, &connector, &options, &sink_id, input.schema.clone());
+        let spec = sink_spec(&create.name.name, &connector, &options, &sink_id, schema.clone());
         let interval = spec.commit_interval()?;
         let sink: Box<dyn Sink> = crate::sinks::create(&spec).await.map_err(|e: SinkError| e.report())?;
         self.install(Install {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
-            schema: input.schema.clone(),
-            depends_on: vec![input.id],
-            definition: Definition::Sink { connector, options, sink_id, input: input.id },
-            what: InstallWhat::Sink { sink, interval },
+            schema,
+            depends_on,
+            definition: Definition::Sink { connector, options, sink_id, input },
+            what: InstallWhat::Sink { sink, interval, plan },
             replaces: None,
         })
         .await
@@ -276,6 +273,36 @@ impl Coordinator {
         }
         Ok((tag.to_string(), notices))
     }
+}
+
+/// A query as it is kept up to date.
+struct Maintained {
+    relations: Vec<ObjectId>,
+    plan: CircuitPlan,
+    fingerprint: String,
+    schema: RelationSchema,
+}
+
+fn maintained(query: &sqlparser::ast::Query, context: &PlanContext) -> Result<Maintained, Report> {
+    let bound = crate::planner::plan_query(query, context, &[]).map_err(|e| e.report())?;
+    let (plan, schema) = crate::planner::lower(&bound, context).map_err(|e| e.report())?;
+    Ok(Maintained { relations: bound.relations.clone(), fingerprint: crate::planner::fingerprint(&plan), plan, schema })
+}
+
+/// The relation of that name, if it has changes that a sink can follow.
+fn followed<'a>(catalog: &'a Catalog, name: &ObjectName) -> Result<&'a Arc<Entry>, Report> {
+    let input = catalog.resolve(name.schema.as_deref(), &name.name).map_err(|e| e.report())?;
+    if !matches!(input.kind(), Kind::View | Kind::Sink) {
+        return Ok(input);
+    }
+    let report = Report::error(
+        SqlState::WRONG_OBJECT_TYPE,
+        format!("\"{}\" is a {}: a sink cannot follow its changes", input.name, input.kind().noun()),
+    );
+    Err(match input.kind() {
+        Kind::View => report.hint(format!("CREATE SINK ... AS SELECT * FROM {} WITH (...)", input.name)),
+        _ => report.hint("create the sink from what that sink reads"),
+    })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Report> + Send + 'static) -> Result<T, Report> {

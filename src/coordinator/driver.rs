@@ -53,9 +53,20 @@ pub struct Driver {
 
 /// A sink's worker, and what it will be given with the next checkpoint.
 pub struct SinkFeed {
+    /// The relation whose changes it takes: another object, or the sink's own query under the sink's own number.
     pub input: ObjectId,
     pub pending: Vec<ZSet>,
+    /// Nothing is staged: the sink would throw it away.
+    pub discards: bool,
     pub worker: SinkWorker,
+}
+
+impl SinkFeed {
+    pub fn take(&mut self, delta: &Delta) {
+        if !self.discards {
+            self.pending.push(delta.0.clone());
+        }
+    }
 }
 
 /// A FLUSH under way.
@@ -346,7 +357,7 @@ impl Driver {
         }
         for feed in self.sinks.values_mut() {
             if let Some(delta) = deltas.get(&feed.input) {
-                feed.pending.push(delta.0.clone());
+                feed.take(delta);
             }
         }
         for (source, read) in &offsets {

@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, Definition, Entry};
 use crate::planner::system::SystemView;
 use crate::planner::{self, BoundQuery, PlanContext, Tables};
 use crate::sql::Statement;
-use crate::sql::statement::{Explain, Insert, ObjectName, OnConflict};
+use crate::sql::statement::{CreateSink, Explain, Insert, ObjectName, OnConflict, SinkFrom};
 use crate::types::{Column, ObjectId, Report, SqlState, SqlType};
 use crate::zset::{Delta, ZSet};
 
@@ -327,6 +327,7 @@ impl Engine for OpenDatabase {
             let query = match &explain.statement {
                 Statement::Query(query) => query,
                 Statement::CreateView(create) => &create.query,
+                Statement::CreateSink(CreateSink { from: SinkFrom::Query { query, .. }, .. }) => query,
                 _ => return Err(Report::unsupported("EXPLAIN of this statement is not supported").hint("explain a query")),
             };
             let bound = planner::plan_query(query, &cx, &types).map_err(|e| e.report())?;

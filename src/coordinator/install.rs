@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Definition, Entry, Kind};
+use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
 use crate::state::{SinkIndex, Staged, TraceSet, Writes};
 use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
 use crate::zset::Delta;
@@ -109,35 +109,56 @@ impl Driver {
             }
             (InstallWhat::View, _) => {}
             (InstallWhat::MaterializedView { plan }, _) => {
-                let mut view = ViewRelation::new(id, &plan, &schema.primary_key, &self.traces)?;
-                self.fill(&mut view, &plan.relations(), epoch)?;
+                let mut view = ViewRelation::new(id, &plan, Some(&schema.primary_key), &self.traces)?;
+                self.fill(&mut view, &plan.relations(), epoch, &mut |_| {})?;
                 self.relations.insert(id, Relation::view(view));
             }
-            (InstallWhat::Sink { sink, interval }, Definition::Sink { input, .. }) => {
+            (InstallWhat::Sink { sink, interval, plan }, Definition::Sink { connector, input, .. }) => {
+                let discards = crate::sinks::discards(connector);
                 let mut pending = Vec::new();
-                let relation = self.relations.get(input).ok_or_else(|| Report::internal("a sink without an input"))?;
-                backfill::past(relation, self.offsets.get(input).unwrap_or(&Offsets::default()), &mut |delta| {
-                    pending.push(delta.0);
-                    Ok(())
-                })?;
+                let mut keep = |delta: Delta| {
+                    if !discards && !delta.is_empty() {
+                        pending.push(delta.0);
+                    }
+                };
+                let input = match (input, plan) {
+                    (SinkInput::Query { .. }, Some(plan)) => {
+                        let mut query = ViewRelation::new(id, &plan, None, &self.traces)?;
+                        self.fill(&mut query, &plan.relations(), epoch, &mut keep)?;
+                        self.relations.insert(id, Relation::view(query));
+                        id
+                    }
+                    (SinkInput::Relation(input), None) => {
+                        let relation = self.relations.get(input).ok_or_else(|| Report::internal("a sink without an input"))?;
+                        if !discards {
+                            backfill::past(relation, self.offsets.get(input).unwrap_or(&Offsets::default()), &mut |delta| {
+                                keep(delta);
+                                Ok(())
+                            })?;
+                        }
+                        *input
+                    }
+                    _ => return Err(Report::internal("a sink whose plan does not fit what it reads")),
+                };
                 let start = super::sink_worker::SinkStart { id, sink: Some(sink), spec: None, interval, committed: self.epoch };
                 let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
-                self.sinks.insert(id, SinkFeed { input: *input, pending, worker });
+                self.sinks.insert(id, SinkFeed { input, pending, discards, worker });
             }
             _ => return Err(Report::internal("a definition that does not fit what is made")),
         }
         Ok(())
     }
 
-    /// Feeds a new view the past of its inputs: chunk by chunk, the sum of the chunks being the whole past.
-    pub fn fill(&self, view: &mut ViewRelation, inputs: &[ObjectId], epoch: Epoch) -> Result<(), Report> {
+    /// Feeds a new view the past of its inputs: chunk by chunk, the sum of the chunks being the whole past. `take` gets the
+    /// changes that come out.
+    pub fn fill(&self, view: &mut ViewRelation, inputs: &[ObjectId], epoch: Epoch, take: &mut dyn FnMut(Delta)) -> Result<(), Report> {
         let now = self.now.max(super::clock::now_micros());
-        view.step(epoch, now, &BTreeMap::new())?;
+        take(view.step(epoch, now, &BTreeMap::new())?.0);
         for input in inputs {
             let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
             let none = Offsets::default();
             backfill::past(relation, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
-                view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|_| ())
+                view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|(delta, _)| take(delta))
             })?;
         }
         Ok(())

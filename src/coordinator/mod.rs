@@ -29,6 +29,8 @@ mod sink_worker;
 mod source_worker;
 mod start;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use config::CoordinatorConfig;
 pub use database::Database;

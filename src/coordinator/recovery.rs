@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, Definition, Entry};
+use crate::catalog::{Catalog, Definition, Entry, SinkInput};
 use crate::planner::CircuitPlan;
 use crate::sinks::SinkSpec;
 use crate::sources::{Source, SourceSpec};
@@ -76,21 +76,21 @@ impl Driver {
             Definition::Table { .. } | Definition::DeadLetter { .. } => Relation::stored(entry.id, &entry.schema, &self.traces)?,
             Definition::View { .. } => return Ok(()),
             Definition::MaterializedView { fingerprint, .. } => {
-                let (plan, now_fingerprint) = replan(&self.catalog, entry)?;
-                if *fingerprint == now_fingerprint {
-                    Relation::view(ViewRelation::new(entry.id, &plan, &entry.schema.primary_key, &self.traces)?)
-                } else {
-                    tracing::info!(view = %entry.name, "its plan is another than the stored state was made by: filling it again");
-                    return self.fill_again(entry, &plan, now_fingerprint);
-                }
+                return self.open_circuit(entry, fingerprint, Some(&entry.schema.primary_key), replan);
             }
             Definition::Sink { connector, options, sink_id, input } => {
-                let schema = self.catalog.get(*input).map(|e| e.schema.clone()).unwrap_or_default();
-                let spec = sink_spec(&entry.name, connector, options, sink_id, schema);
-                let interval = spec.commit_interval()?;
+                let input = match input {
+                    SinkInput::Relation(input) => *input,
+                    SinkInput::Query { fingerprint, .. } => {
+                        self.open_circuit(entry, fingerprint, None, replan)?;
+                        entry.id
+                    }
+                };
+                let spec = sink_spec(&entry.name, connector, options, sink_id, entry.schema.clone());
+                let (interval, discards) = (spec.commit_interval()?, crate::sinks::discards(connector));
                 let start = SinkStart { id: entry.id, sink: None, spec: Some(spec), interval, committed: Epoch::default() };
                 let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
-                self.sinks.insert(entry.id, SinkFeed { input: *input, pending: Vec::new(), worker });
+                self.sinks.insert(entry.id, SinkFeed { input, pending: Vec::new(), discards, worker });
                 return Ok(());
             }
         };
@@ -98,14 +98,28 @@ impl Driver {
         Ok(())
     }
 
-    /// A view whose stored state another plan made: its inputs are there, so it is filled from them.
-    fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, fingerprint: String) -> Result<(), Report> {
+    /// The circuit of a view or of a sink's query, with the state that it left.
+    fn open_circuit(&mut self, entry: &Entry, stored: &str, key: Option<&[usize]>, replan: Replan) -> Result<(), Report> {
+        let (plan, fingerprint) = replan(&self.catalog, entry)?;
+        if stored != fingerprint {
+            tracing::info!(object = %entry.name, "its plan is another than the stored state was made by: filling it again");
+            return self.fill_again(entry, &plan, key, fingerprint);
+        }
+        self.relations.insert(entry.id, Relation::view(ViewRelation::new(entry.id, &plan, key, &self.traces)?));
+        Ok(())
+    }
+
+    /// A circuit whose stored state another plan made: its inputs are there, so it is filled from them. What comes out goes
+    /// to no sink: the rows up to this epoch are staged or committed already.
+    fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
         let mut writes = forget_view(&self.traces, entry.id);
-        let mut view = ViewRelation::new(entry.id, plan, &entry.schema.primary_key, &self.traces)?;
-        self.fill(&mut view, &plan.relations(), self.epoch)?;
+        let mut view = ViewRelation::new(entry.id, plan, key, &self.traces)?;
+        self.fill(&mut view, &plan.relations(), self.epoch, &mut |_| {})?;
         self.relations.insert(entry.id, Relation::view(view));
         let mut renewed = entry.clone();
-        if let Definition::MaterializedView { fingerprint: stored, .. } = &mut renewed.definition {
+        if let Definition::MaterializedView { fingerprint: stored, .. }
+        | Definition::Sink { input: SinkInput::Query { fingerprint: stored, .. }, .. } = &mut renewed.definition
+        {
             *stored = fingerprint;
         }
         Catalog::put(&renewed, &mut writes).map_err(|e| e.report())?;

@@ -90,7 +90,8 @@ pub struct ViewRelation {
     pub circuit: Circuit,
     /// The relations that the circuit reads.
     pub inputs: Vec<ObjectId>,
-    pub rows: Materialize,
+    /// `None` for the query of a sink: its changes go out, and nobody reads their sum.
+    pub rows: Option<Materialize>,
     pub errors: Trace,
 }
 
@@ -177,19 +178,27 @@ fn unresolved(topic: &str, batch: &SourceBatch, row: usize) -> DeadRecord {
 }
 
 impl ViewRelation {
-    /// `key` are the columns that rows are found by; without any, rows are found by all their columns.
-    pub fn new(id: ObjectId, plan: &CircuitPlan, key: &[usize], traces: &TraceSet) -> Result<ViewRelation, Report> {
-        let rows = Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key).map_err(|e| e.report())?;
+    /// `key` are the columns that rows are found by; without any, rows are found by all their columns. `None` keeps no rows.
+    pub fn new(id: ObjectId, plan: &CircuitPlan, key: Option<&[usize]>, traces: &TraceSet) -> Result<ViewRelation, Report> {
+        let rows = key.map(|key| Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key).map_err(|e| e.report()));
+        let rows = rows.transpose()?;
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
         let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?;
         Ok(ViewRelation { circuit, inputs: plan.relations(), rows, errors })
     }
 
-    /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date.
+    /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date. Where
+    /// rows are not kept the change is not consolidated: whoever takes it adds up many of them anyway.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
-        let output = self.circuit.step(epoch, now, inputs).map_err(|e| e.report())?;
-        self.rows.step(&output.delta).map_err(|e| e.report())?;
+        let output = match &mut self.rows {
+            Some(rows) => {
+                let output = self.circuit.step(epoch, now, inputs).map_err(|e| e.report())?;
+                rows.step(&output.delta).map_err(|e| e.report())?;
+                output
+            }
+            None => self.circuit.pass(epoch, now, inputs).map_err(|e| e.report())?,
+        };
         self.errors.insert(&output.errors).map_err(|e| e.report())?;
         Ok((output.delta, !output.errors.is_empty()))
     }
@@ -214,7 +223,7 @@ impl Relation {
         match &self.kind {
             RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.trace().cloned()),
             RelationKind::Stored(rows) => Some(rows.trace().clone()),
-            RelationKind::View(view) => Some(view.rows.trace().clone()),
+            RelationKind::View(view) => view.rows.as_ref().map(|rows| rows.trace().clone()),
         }
     }
 }

@@ -17,7 +17,7 @@ pub fn all(published: &Published, metrics: &Metrics) -> Result<BTreeMap<String, 
     let of = |kind| published.catalog.entries().filter(move |e| e.kind() == kind).map(|e| &**e).collect::<Vec<&Entry>>();
     Ok(BTreeMap::from([
         ("floe_sources".to_string(), sources(&of(Kind::Source), published, metrics)?),
-        ("floe_sinks".to_string(), sinks(&of(Kind::Sink), metrics)?),
+        ("floe_sinks".to_string(), sinks(&of(Kind::Sink), published, metrics)?),
     ]))
 }
 
@@ -38,15 +38,17 @@ fn sources(entries: &[&Entry], published: &Published, metrics: &Metrics) -> Resu
     ])
 }
 
-fn sinks(entries: &[&Entry], metrics: &Metrics) -> Result<RecordBatch, Report> {
+fn sinks(entries: &[&Entry], published: &Published, metrics: &Metrics) -> Result<RecordBatch, Report> {
     let states: Vec<_> = entries.iter().map(|e| metrics.sink(e.id).map(|s| s.borrow().clone()).unwrap_or_default()).collect();
+    // What holds a sink may be a row that cannot be computed: nobody can read a sink's own query to be told.
+    let errors = entries.iter().zip(&states).map(|(e, s)| s.error.clone().or_else(|| published.error_of(e.id)).map(|e| e.to_string()));
     batch(vec![
         ("name", Arc::new(StringArray::from_iter_values(entries.iter().map(|e| &e.name)))),
         ("committed_epoch", Arc::new(Int64Array::from_iter_values(states.iter().map(|s| s.committed.0 as i64)))),
         ("commits", Arc::new(Int64Array::from_iter_values(states.iter().map(|s| s.commits as i64)))),
         ("rows", Arc::new(Int64Array::from_iter_values(states.iter().map(|s| s.rows as i64)))),
         ("stopped", Arc::new(states.iter().map(|s| Some(s.stopped)).collect::<BooleanArray>())),
-        ("error", Arc::new(states.iter().map(|s| s.error.as_ref().map(|e| e.to_string())).collect::<StringArray>())),
+        ("error", Arc::new(errors.collect::<StringArray>())),
     ])
 }
 

@@ -34,7 +34,7 @@ pub struct Circuit {
 /// What one step gives.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// The change of the result, consolidated.
+    /// The change of the result.
     pub delta: Delta,
     /// The change of the row errors, consolidated; of [`error_schema`].
     pub errors: ZSet,
@@ -55,12 +55,20 @@ impl Circuit {
         self.nodes.iter().map(|node| node.operator.name())
     }
 
-    /// Passes one epoch's changes through. Relations that `inputs` does not name have not changed. `now` is the epoch's
-    /// time in microseconds since 1970 UTC.
+    /// Passes one epoch's changes through; where rows go, equal rows of the result's change are made one. Relations that `inputs` does not name have
+    /// not changed. `now` is the epoch's time in microseconds since 1970 UTC.
     ///
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
+        let output = self.pass(epoch, now, inputs)?;
+        let goes = output.delta.0.weights().values().iter().any(|weight| *weight < 0);
+        let delta = if goes { Delta(output.delta.0.combined()?) } else { output.delta };
+        Ok(Output { delta, errors: output.errors })
+    }
+
+    /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.
+    pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let mut context = StepContext::new(epoch, now);
         let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
         for node in &mut self.nodes {
@@ -75,7 +83,7 @@ impl Circuit {
             outputs.push(Some(node.operator.step(&changes, &mut context)?));
         }
         let delta = outputs.pop().flatten().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
-        Ok(Output { delta: delta.consolidate()?, errors: error_rows(context.errors)? })
+        Ok(Output { delta, errors: error_rows(context.errors)? })
     }
 }
 

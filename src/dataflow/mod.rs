@@ -15,7 +15,6 @@
 pub mod circuit;
 pub mod error;
 mod evaluate;
-mod groups;
 pub mod keyed_trace;
 pub mod operator;
 pub mod operators;

@@ -56,10 +56,11 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
             Box::new(Join::new(spec, &left.schema(), &right.schema(), slots)?)
         }
         CircuitPlan::Aggregate { input, group, calls, schema } => {
-            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), slots)?)
+            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), input.is_append_only(), slots)?)
         }
         CircuitPlan::TopN { input, partition, order, limit, rank, schema } => {
-            let spec = TopNSpec { partition: partition.clone(), order: order.clone(), limit: *limit, rank: *rank, schema: schema.clone() };
+            let (partition, order, schema) = (partition.clone(), order.clone(), schema.clone());
+            let spec = TopNSpec { partition, order, limit: *limit, rank: *rank, schema, append_only: input.is_append_only() };
             Box::new(TopN::new(spec, &input.schema(), slots)?)
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),

@@ -62,7 +62,7 @@ fn a_failing_row_fails_alone_and_heals_when_it_goes() {
     let mut step = |text: &str| {
         let inputs = BTreeMap::from([(ObjectId(0), Delta(parse("v int8", text)))]);
         let output = circuit.step(Epoch(1), 0, &inputs).unwrap();
-        (print(&output.delta.0), print(&output.errors))
+        (print(&output.delta.0.consolidate().unwrap()), print(&output.errors))
     };
     assert_eq!(step("0 +3\n5 +1"), ("2 +1\n".into(), "22012 division by zero +3\n".into()));
     assert_eq!(step("0 +1\n0 -1"), (String::new(), String::new()));
@@ -79,12 +79,12 @@ fn a_list_becomes_rows() {
     let array = list(vec![Some(vec![Some(1), None, Some(2)]), None, Some(vec![]), Some(vec![Some(1)])]);
     let schema = Arc::new(Schema::new(vec![Field::new("l", array.data_type().clone(), true), Field::new("v", DataType::Int64, true)]));
     let rows = RecordBatch::try_new(schema.clone(), vec![array, Arc::new(Int64Array::from(vec![7, 8, 9, 7]))]).unwrap();
-    let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema };
+    let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema, append_only: false };
     let plan = CircuitPlan::Unnest { input: Box::new(input), column: 0, schema: columns("e v") };
     let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
     let delta = ZSet::new(rows, vec![2, 1, 1, -1].into());
     let step = |circuit: &mut Circuit, zset: ZSet| {
-        print(&circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(zset))])).unwrap().delta.0)
+        print(&circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(zset))])).unwrap().delta.0.consolidate().unwrap())
     };
     assert_eq!(step(&mut circuit, delta.clone()), "1 7 +1\n2 7 +2\nNULL 7 +2\n");
     assert_eq!(step(&mut circuit, delta.slice(3, 1)), "1 7 -1\n", "a slice of a list array");
@@ -97,7 +97,7 @@ fn a_constant_comes_once_and_not_again_after_a_restart() {
     let step = |traces: &TraceSet, epoch| {
         let mut circuit = Circuit::render(&plan, VIEW, traces, 3).unwrap();
         assert_eq!(circuit.next_slot(), 4);
-        print(&circuit.step(Epoch(epoch), 0, &BTreeMap::new()).unwrap().delta.0)
+        print(&circuit.step(Epoch(epoch), 0, &BTreeMap::new()).unwrap().delta.0.consolidate().unwrap())
     };
     assert_eq!(step(&traces, 1), "1 a +2\n");
     assert_eq!(step(&traces, 2), "");
@@ -108,13 +108,13 @@ fn zeros_and_nans_leave_a_projection_canonical() {
     let schema = Arc::new(Schema::new(vec![Field::new("f", DataType::Float64, true)]));
     let rows = RecordBatch::try_new(schema.clone(), vec![Arc::new(Float64Array::from(vec![0.0])) as ArrayRef]).unwrap();
     let plan = CircuitPlan::Project {
-        input: Box::new(CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: schema.clone() }),
+        input: Box::new(CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: schema.clone(), append_only: false }),
         expressions: vec![scalar(Arc::new(NegativeExpr::new(column(0))))],
         schema,
     };
     let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
     let output = circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta::inserts(rows))])).unwrap();
-    assert_eq!(print(&output.delta.0), "0.0 +1\n");
+    assert_eq!(print(&output.delta.0.consolidate().unwrap()), "0.0 +1\n");
 }
 
 #[test]

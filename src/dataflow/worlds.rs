@@ -40,7 +40,7 @@ pub fn columns(names: &str) -> SchemaRef {
 }
 
 pub fn input(relation: u32, names: &str) -> Box<CircuitPlan> {
-    Box::new(CircuitPlan::Input { relation: ObjectId(relation), name: format!("r{relation}"), schema: columns(names) })
+    Box::new(CircuitPlan::Input { relation: ObjectId(relation), name: format!("r{relation}"), schema: columns(names), append_only: false })
 }
 
 pub fn column(index: usize) -> Arc<dyn PhysicalExpr> {
@@ -140,7 +140,8 @@ impl Run {
 
     fn step_over(&mut self, epoch: usize, inputs: impl Iterator<Item = ZSet>) -> Output {
         let inputs = (0..).map(ObjectId).zip(inputs.map(Delta)).filter(|(_, delta)| !delta.is_empty()).collect();
-        let output = self.circuit.step(Epoch(epoch as u64), 0, &inputs).unwrap();
+        let mut output = self.circuit.step(Epoch(epoch as u64), 0, &inputs).unwrap();
+        output.delta = output.delta.consolidate().unwrap();
         add(&mut self.rows, &output.delta.0);
         add(&mut self.errors, &output.errors);
         output

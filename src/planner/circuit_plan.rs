@@ -76,6 +76,8 @@ pub enum CircuitPlan {
         relation: ObjectId,
         name: String,
         schema: SchemaRef,
+        /// Its rows are never changed or taken back.
+        append_only: bool,
     },
     /// Rows that are there from the first epoch on.
     Constant {
@@ -176,10 +178,23 @@ impl CircuitPlan {
         found
     }
 
+    /// Whether rows are only ever added to the result.
+    pub fn is_append_only(&self) -> bool {
+        let inputs = || self.inputs().into_iter().all(CircuitPlan::is_append_only);
+        match self {
+            CircuitPlan::Input { append_only, .. } => *append_only,
+            CircuitPlan::Constant { .. } => true,
+            CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } => false,
+            // A row that has been seen stays seen.
+            CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
+            _ => inputs(),
+        }
+    }
+
     fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         write!(f, "{:indent$}", "", indent = depth * 2)?;
         match self {
-            CircuitPlan::Input { name, .. } => writeln!(f, "Input {name}")?,
+            CircuitPlan::Input { name, append_only, .. } => writeln!(f, "Input {name}{}", if *append_only { ", append-only" } else { "" })?,
             CircuitPlan::Constant { rows } => writeln!(f, "Constant {} rows", rows.num_rows())?,
             CircuitPlan::Filter { predicate, .. } => writeln!(f, "Filter {predicate}")?,
             CircuitPlan::Project { expressions, .. } => writeln!(f, "Project {}", Join(expressions))?,

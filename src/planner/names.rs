@@ -89,7 +89,7 @@ impl<'a> Names<'a> {
         match &entry.definition {
             Definition::Sink { .. } => {
                 let message = format!("\"{}\" is a sink and cannot be read", entry.name);
-                Err(Report::error(SqlState::WRONG_OBJECT_TYPE, message).hint("read what it is FROM").into())
+                Err(Report::error(SqlState::WRONG_OBJECT_TYPE, message).hint("read what it reads").into())
             }
             Definition::View { query } => {
                 let plan = with_room(|| self.view(entry, query)).map_err(PlanError::unplaced)?;

@@ -2,7 +2,7 @@
 
 use datafusion::physical_expr::expressions::Column;
 
-use crate::catalog::{Catalog, Kind};
+use crate::catalog::Catalog;
 use crate::types::ObjectId;
 
 use super::circuit_plan::{CircuitPlan, JoinKind};
@@ -15,7 +15,7 @@ pub struct Properties {
 }
 
 pub fn of(plan: &CircuitPlan, catalog: &Catalog) -> Properties {
-    Properties { key: key(plan, catalog), append_only: append_only(plan, catalog) }
+    Properties { key: key(plan, catalog), append_only: plan.is_append_only() }
 }
 
 fn key(plan: &CircuitPlan, catalog: &Catalog) -> Option<Vec<usize>> {
@@ -58,18 +58,4 @@ fn key(plan: &CircuitPlan, catalog: &Catalog) -> Option<Vec<usize>> {
 fn relation_key(relation: ObjectId, catalog: &Catalog) -> Option<Vec<usize>> {
     let schema = &catalog.get(relation)?.schema;
     (!schema.primary_key.is_empty()).then(|| schema.primary_key.clone())
-}
-
-fn append_only(plan: &CircuitPlan, catalog: &Catalog) -> bool {
-    let inputs = || plan.inputs().into_iter().all(|input| append_only(input, catalog));
-    match plan {
-        CircuitPlan::Input { relation, .. } => {
-            catalog.get(*relation).is_some_and(|entry| entry.schema.append_only && entry.kind() != Kind::Table)
-        }
-        CircuitPlan::Constant { .. } => true,
-        CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } => false,
-        // A row that has been seen stays seen.
-        CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
-        _ => inputs(),
-    }
 }

@@ -31,6 +31,11 @@ pub async fn open(spec: &SinkSpec) -> Result<Box<dyn Sink>, SinkError> {
     }
 }
 
+/// Whether nothing of what such a sink is given is ever used: then nothing has to be kept for it.
+pub fn discards(connector: &str) -> bool {
+    connector == "blackhole"
+}
+
 fn unknown(connector: &str) -> Report {
     Report::error(SqlState::INVALID_PARAMETER_VALUE, format!("unrecognized connector \"{connector}\" for a sink"))
         .hint("Sinks have the connectors 'iceberg' and 'blackhole'.")

@@ -10,7 +10,7 @@ pub mod iceberg;
 pub mod sink;
 pub mod spec;
 
-pub use connect::{create, open};
+pub use connect::{create, discards, open};
 pub use error::SinkError;
 pub use sink::{KeyIndex, Prepared, Sink, Staged};
 pub use spec::{SinkMode, SinkSpec};

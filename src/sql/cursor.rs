@@ -147,6 +147,23 @@ impl Cursor {
         Ok(query)
     }
 
+    /// A query that ends where the statement's own `WITH (...)` begins: the last one that is in no parentheses. The parser
+    /// of queries would take it for hints to the last table in FROM, so it is given the tokens before it only.
+    pub fn query_before_options(&mut self) -> Result<Box<ast::Query>, SqlError> {
+        let mut tokens = Vec::new();
+        while !self.at_end() {
+            tokens.push(self.parser.next_token());
+        }
+        let options = options_start(&tokens).unwrap_or(tokens.len());
+        *self = Cursor::new(tokens.split_off(options));
+        let mut inner = Cursor::new(tokens);
+        match inner.query().and_then(|query| inner.end().map(|()| query)) {
+            // What is the end for the query is the WITH for the statement.
+            Err(SqlError::Syntax { near: None, .. }) => Err(self.unexpected()),
+            result => result,
+        }
+    }
+
     pub fn expr(&mut self) -> Result<ast::Expr, SqlError> {
         let mut expr = self.parser.parse_expr()?;
         shallow(&mut expr)?;
@@ -164,4 +181,21 @@ impl Cursor {
     pub fn if_not_exists(&mut self) -> bool {
         self.words(&["IF", "NOT", "EXISTS"])
     }
+}
+
+/// Where the last `WITH (` stands that is in no parentheses.
+fn options_start(tokens: &[TokenWithSpan]) -> Option<usize> {
+    let (mut depth, mut found) = (0usize, None);
+    for (at, token) in tokens.iter().enumerate() {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Word(word) if depth == 0 && word.quote_style.is_none() && word.value.eq_ignore_ascii_case("WITH") => {
+                let opens = tokens.get(at + 1).is_some_and(|next| next.token == Token::LParen);
+                found = if opens { Some(at) } else { found };
+            }
+            _ => {}
+        }
+    }
+    found
 }

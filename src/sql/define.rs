@@ -6,7 +6,7 @@ use super::columns::column_list;
 use super::cursor::Cursor;
 use super::error::SqlError;
 use super::options::options;
-use super::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkInput, Statement};
+use super::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkFrom, Statement};
 
 /// Behind CREATE.
 pub fn create(cursor: &mut Cursor, text: &str) -> Result<Statement, SqlError> {
@@ -157,7 +157,7 @@ fn view(cursor: &mut Cursor, text: &str, or_replace: bool, materialized: bool) -
     if cursor.peek() == "WITH" {
         return Err(cursor.unsupported("WITH NO DATA", "a materialized view is always filled"));
     }
-    let query_text = text.chars().skip(start - 1).take(cursor.behind(start)).collect::<String>().trim_end().to_string();
+    let query_text = written(cursor, text, start);
     Ok(Statement::CreateView(CreateView {
         name,
         if_not_exists,
@@ -168,6 +168,11 @@ fn view(cursor: &mut Cursor, text: &str, or_replace: bool, materialized: bool) -
         query_text,
         text: text.to_string(),
     }))
+}
+
+/// What stands between position `start` and the next token, as written.
+fn written(cursor: &Cursor, text: &str, start: usize) -> String {
+    text.chars().skip(start - 1).take(cursor.behind(start)).collect::<String>().trim_end().to_string()
 }
 
 /// EMIT would be taken for a name by the parser of queries.
@@ -196,10 +201,13 @@ fn sink(cursor: &mut Cursor, text: &str) -> Result<Statement, SqlError> {
         return Err(cursor.unsupported("CREATE SINK ... INTO", "create a materialized view of the query instead of filling a table"));
     }
     let from = if cursor.word("FROM") {
-        SinkInput::Relation(cursor.object_name()?)
+        SinkFrom::Relation(cursor.object_name()?)
     } else {
         cursor.expect("AS")?;
-        SinkInput::Query(cursor.query()?)
+        let start = cursor.position();
+        no_emit(cursor)?;
+        let query = cursor.query_before_options()?;
+        SinkFrom::Query { query, text: written(cursor, text, start) }
     };
     cursor.expect("WITH")?;
     let options = options(cursor)?;

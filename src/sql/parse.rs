@@ -184,9 +184,12 @@ fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, S
     cursor.word("VERBOSE");
     let statement = statement(cursor, text, depth + 1)?;
     match statement {
-        Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) | Statement::CreateView(_) => {
-            Ok(Statement::Explain(Box::new(Explain { analyze, statement })))
-        }
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::CreateView(_)
+        | Statement::CreateSink(_) => Ok(Statement::Explain(Box::new(Explain { analyze, statement }))),
         _ => Err(SqlError::unsupported("EXPLAIN of this statement", "EXPLAIN SELECT ..., or EXPLAIN CREATE MATERIALIZED VIEW ...")),
     }
 }

@@ -198,15 +198,19 @@ pub struct CreateView {
 pub struct CreateSink {
     pub name: ObjectName,
     pub if_not_exists: bool,
-    pub from: SinkInput,
+    pub from: SinkFrom,
     pub options: BTreeMap<String, String>,
     pub text: String,
 }
 
 #[derive(Clone, Debug)]
-pub enum SinkInput {
+pub enum SinkFrom {
     Relation(ObjectName),
-    Query(Box<ast::Query>),
+    /// `AS query`, and the query as written: what is stored, and parsed again at the next start.
+    Query {
+        query: Box<ast::Query>,
+        text: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

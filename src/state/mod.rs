@@ -1,11 +1,12 @@
 //! What floe remembers: traces in memory, a store beneath them, a journal and checkpoints.
 //!
 //! The [`Store`] is a durable ordered map (RocksDB, or memory for tests) whose writes are atomic. Operators keep their
-//! state in [`Trace`]s and [`Cells`], which live in memory; their [`TraceSet`] knows what changed since the last
+//! state in [`Trace`]s, [`Arrangement`]s, [`Records`] and [`Cells`], which live in memory; their [`TraceSet`] knows what changed since the last
 //! checkpoint and puts it into the same atomic write as the [`CheckpointRecord`], the sinks' staged changes and the
 //! trimming of the [`Journal`]. After a crash the last checkpoint and the journal behind it give back every published
 //! epoch. A write that fails poisons the store: what the disk then holds is known only by opening it again.
 
+pub mod arrangement;
 mod backend;
 pub mod cells;
 pub mod checkpoint;
@@ -14,9 +15,11 @@ pub mod family;
 pub mod ipc;
 pub mod journal;
 pub mod key_layout;
+mod key_space;
 mod memory;
 mod probe;
 pub mod record;
+pub mod records;
 mod resident;
 mod rocks;
 mod shape;
@@ -28,6 +31,7 @@ pub mod trace;
 pub mod trace_set;
 pub mod writes;
 
+pub use arrangement::Arrangement;
 pub use cells::Cells;
 pub use checkpoint::CheckpointRecord;
 pub use error::StateError;
@@ -35,6 +39,7 @@ pub use family::Family;
 pub use ipc::{zset_from_ipc, zset_to_ipc};
 pub use journal::{Journal, JournalEntry};
 pub use probe::{Extremes, Matches};
+pub use records::{RecordTable, Records};
 pub use sink_index::SinkIndex;
 pub use snapshot::TraceSnapshot;
 pub use staged::Staged;

@@ -1,17 +1,19 @@
 //! All traces of the process over one store: where operators get their state from, and what a checkpoint asks what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::datatypes::SchemaRef;
 
 use crate::types::{ObjectId, TraceId};
 
+use super::arrangement::{Arrangement, Rows};
 use super::cells::{self, Cells};
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
 use super::record;
+use super::records::{RecordTable, Records};
 use super::resident::Resident;
 use super::shape::Shape;
 use super::store::Store;
@@ -27,6 +29,8 @@ const FORM_VERSION: u8 = 1;
 pub struct TraceSet {
     store: Arc<Store>,
     members: Arc<Mutex<BTreeMap<TraceId, Member>>>,
+    /// Objects that were forgotten: what the store still has of them is on its way out.
+    forgotten: Arc<Mutex<BTreeSet<ObjectId>>>,
 }
 
 struct Member {
@@ -38,6 +42,8 @@ struct Member {
 enum State {
     Trace(Trace),
     Cells(Cells),
+    Records(Records),
+    Arrangement(Arrangement),
 }
 
 /// What traces hold.
@@ -50,7 +56,7 @@ pub struct Usage {
 
 impl TraceSet {
     pub fn new(store: Arc<Store>) -> TraceSet {
-        TraceSet { store, members: Arc::default() }
+        TraceSet { store, members: Arc::default(), forgotten: Arc::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -99,6 +105,46 @@ impl TraceSet {
         Ok(cells)
     }
 
+    /// The records of that number, each of `width` bytes, with what the store holds of them. Asking again gives the same
+    /// records.
+    pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
+        let form = Records::fingerprint(width);
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Records(records) = &member.state {
+                return Ok(records.clone());
+            }
+        }
+        let (table, form_stored) = match self.stored_form(id, &form)? {
+            true => (RecordTable::load(&self.store, id, width)?, true),
+            false => (RecordTable::new(width), false),
+        };
+        let records = Records::new(id, table);
+        members.insert(id, Member { state: State::Records(records.clone()), form_stored });
+        Ok(records)
+    }
+
+    /// The arrangement of that number by those columns of its schema, with what the store holds of it. Asking again gives
+    /// the same arrangement.
+    pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize]) -> Result<Arrangement, StateError> {
+        let form = Rows::form(&schema, key);
+        let mut members = self.members();
+        if let Some(member) = members.get(&id) {
+            check_form(id, &member.form(), &form)?;
+            if let State::Arrangement(arrangement) = &member.state {
+                return Ok(arrangement.clone());
+            }
+        }
+        let (rows, form_stored) = match self.stored_form(id, &form)? {
+            true => (Rows::load(&self.store, id, schema, key.to_vec())?, true),
+            false => (Rows::new(schema, key.to_vec()), false),
+        };
+        let arrangement = Arrangement::new(id, rows);
+        members.insert(id, Member { state: State::Arrangement(arrangement.clone()), form_stored });
+        Ok(arrangement)
+    }
+
     /// Puts into `writes` all that changed since the last call, and counts on it being written: a write that fails
     /// poisons the store, and nobody asks again. No trace may change between this and what else the checkpoint holds.
     pub fn dirty(&self, writes: &mut Writes) -> Result<(), StateError> {
@@ -110,15 +156,19 @@ impl TraceSet {
             match &member.state {
                 State::Trace(trace) => trace.write_changes(writes),
                 State::Cells(cells) => cells.write_changes(writes),
+                State::Records(records) => records.write_changes(writes),
+                State::Arrangement(arrangement) => arrangement.write_changes(writes)?,
             }
         }
         Ok(())
     }
 
     /// Forgets all traces of the object, here and with `writes` in the store. Handles that are still held are on their
-    /// own: what they take in is never stored.
+    /// own: what they take in is never stored. A trace that the object is given afterwards is a new one, whether `writes`
+    /// are written by then or not.
     pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
         self.members().retain(|id, _| id.object != object);
+        self.forgotten().insert(object);
         writes.delete_prefix(Family::Trace, object_prefix(object));
         writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
     }
@@ -131,6 +181,8 @@ impl TraceSet {
             let (entries, bytes) = match &member.state {
                 State::Trace(trace) => (trace.len(), trace.bytes()),
                 State::Cells(cells) => (cells.len(), cells.bytes()),
+                State::Records(records) => (records.len(), records.bytes()),
+                State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes()),
             };
             sum = Usage { entries: sum.entries + entries, bytes: sum.bytes + bytes };
         }
@@ -139,10 +191,17 @@ impl TraceSet {
 
     /// Whether the store has the trace; it must have it in this form.
     fn stored_form(&self, id: TraceId, form: &str) -> Result<bool, StateError> {
+        if self.forgotten().contains(&id.object) {
+            return Ok(false);
+        }
         let Some(bytes) = self.store.get(Family::Meta, &form_key(id))? else { return Ok(false) };
         let stored: String = record::decode(FORM_VERSION, &bytes, &format!("the form of trace {id}"))?;
         check_form(id, &stored, form)?;
         Ok(true)
+    }
+
+    fn forgotten(&self) -> MutexGuard<'_, BTreeSet<ObjectId>> {
+        self.forgotten.lock().expect("no thread panics while it holds the set of forgotten objects")
     }
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
@@ -155,6 +214,8 @@ impl Member {
         match &self.state {
             State::Trace(trace) => trace.fingerprint(),
             State::Cells(_) => cells::FINGERPRINT.to_string(),
+            State::Records(records) => Records::fingerprint(records.width()),
+            State::Arrangement(arrangement) => arrangement.fingerprint(),
         }
     }
 }

@@ -10,6 +10,8 @@
 
 pub mod changes;
 pub mod consolidate;
+pub mod groups;
+pub mod key_columns;
 pub mod row_codec;
 pub mod text;
 
@@ -19,6 +21,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 pub use changes::{ChangeBatch, ChangeOp};
+pub use groups::Groups;
+pub use key_columns::KeyColumns;
 pub use row_codec::RowCodec;
 
 /// Rows with weights; `rows.num_rows() == weights.len()`, and no weight is null. Not necessarily consolidated.

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::catalog::entry::{Definition, Kind};
+use crate::catalog::entry::{Definition, Kind, SinkInput};
 use crate::catalog::testing::{entry, source, table, view};
 use crate::types::SqlState;
 
 #[test]
 fn entries_come_back() {
     let definition = Definition::MaterializedView { query: "SELECT 'é'".to_string(), fingerprint: "f".to_string() };
-    let sink =
-        Definition::Sink { connector: "iceberg".to_string(), options: BTreeMap::new(), sink_id: "0198".to_string(), input: ObjectId(4) };
+    let sink = |input| Definition::Sink { connector: "iceberg".to_string(), options: BTreeMap::new(), sink_id: "0198".to_string(), input };
+    let query = SinkInput::Query { query: "SELECT v FROM m".to_string(), fingerprint: "f".to_string() };
     let dead = Definition::DeadLetter { source: ObjectId(1) };
     let mut keyed = table(3, "t");
     keyed.schema.primary_key = vec![0];
@@ -21,7 +21,8 @@ fn entries_come_back() {
         keyed,
         view(256, "v", &[3]),
         entry(4, "m", definition, &[3]),
-        entry(5, "k", sink, &[4]),
+        entry(5, "k", sink(SinkInput::Relation(ObjectId(4))), &[4]),
+        entry(6, "q", sink(query), &[4]),
     ];
 
     let dir = tempfile::tempdir().unwrap();
@@ -43,7 +44,7 @@ fn entries_come_back() {
     let mut writes = Writes::new();
     Catalog::delete(ObjectId(256), &mut writes);
     store.write(writes, true).unwrap();
-    assert_eq!(Catalog::load(&store).unwrap().entries().map(|entry| entry.id.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(Catalog::load(&store).unwrap().entries().map(|entry| entry.id.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]

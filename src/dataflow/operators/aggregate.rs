@@ -1,60 +1,71 @@
 //! Aggregate: groups of rows, and a row of results for each. Without calls it is DISTINCT; without group columns there is
 //! one group, which is there from the first epoch on, rows or none.
 //!
-//! 1. The change is grouped, and added to the accumulators of its groups, each read and written once.
-//! 2. Where min or max is asked for, the values go into a trace kept by group, whose first and last entry are the results.
-//! 3. For each group that changed the old result goes and the new one comes, if they differ. A group is there while the
+//! 1. The change is grouped, and each group's record is read once.
+//! 2. Each accumulator that the calls need takes the batch in, row by row into one number a group, then into the records.
+//!    A call with a filter sees the rows that it lets through, a distinct one the values that came or went (`streams`).
+//! 3. Min and max over rows that are never taken back are a value in the record. Otherwise the values go into a trace kept
+//!    by group, whose first and last entry are the results.
+//! 4. For each group that changed the old result goes and the new one comes, if they differ. A group is there while the
 //!    weights of its rows do not sum to zero, and leaves nothing behind.
 //!
 //! A result that its type cannot hold is an error in place of the group's row, until the result fits again. Sums are exact,
 //! so results depend on the rows that are there and on nothing else.
 
-pub mod accumulator;
+pub mod accumulate;
 pub mod call;
+pub mod extremes;
+pub mod layout;
 pub mod results;
+pub mod streams;
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{is_not_null, take};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::groups::Groups;
 use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::AggregateCall;
-use crate::state::Cells;
-use crate::types::Report;
+use crate::state::{Cells, RecordTable, Records};
+use crate::types::{ExactFloat, Report};
 use crate::zset::row_codec::canonical;
-use crate::zset::{Delta, RowCodec, ZSet};
+use crate::zset::{Delta, Groups, KeyColumns, RowCodec, ZSet};
 
-use accumulator::GroupState;
-use call::{Call, Kind};
+use accumulate::{Rows, Target};
+use call::Call;
+use layout::{Layout, ValueTrace};
+use results::States;
+use streams::{Counts, number};
 
 pub struct Aggregate {
     group: Vec<usize>,
     calls: Vec<Call>,
     schema: SchemaRef,
+    layout: Layout,
     /// Of the group's columns; `None` for the one group.
     codec: Option<RowCodec>,
-    /// Of the results, to tell whether one changed; `None` without calls.
-    results: Option<RowCodec>,
-    states: Cells,
-    values: Vec<Values>,
-}
-
-/// The values of one column by group: rows are the group's columns and the value, nulls left out.
-struct Values {
-    column: usize,
-    first: bool,
-    last: bool,
-    trace: KeyedTrace,
+    /// By the row bytes of the group's columns.
+    groups: Records,
+    /// By the same: sums of floats, one after the other. `None` where there are none.
+    floats: Option<Cells>,
+    counts: Vec<Counts>,
+    values: Vec<(ValueTrace, KeyedTrace)>,
+    numbers: Numbers,
 }
 
 /// The one group's key.
 const EVERYTHING: &[u8] = b"";
+
+/// Numbers for new groups, each of one group at a time.
+#[derive(Default)]
+struct Numbers {
+    next: u32,
+    free: Vec<u32>,
+}
 
 /// The results of the groups that changed, at one moment: a row a group.
 struct Results {
@@ -63,78 +74,63 @@ struct Results {
 }
 
 impl Aggregate {
+    /// `append_only`: no row of the input is ever taken back.
     pub fn new(
         input: &SchemaRef,
         group: Vec<usize>,
         calls: &[AggregateCall],
         schema: SchemaRef,
+        append_only: bool,
         slots: &mut Slots,
     ) -> Result<Aggregate, DataflowError> {
-        let part = |range: std::ops::Range<usize>| -> Result<Option<RowCodec>, DataflowError> {
-            let fields = schema.fields().get(range).ok_or_else(|| DataflowError::Plan("too few columns of an aggregate".into()))?;
-            Ok(if fields.is_empty() { None } else { Some(RowCodec::new(Arc::new(Schema::new(fields.to_vec())))?) })
-        };
-        let codec = part(0..group.len())?;
-        let results = part(group.len()..schema.fields().len())?;
+        let fields = schema.fields().get(..group.len()).ok_or_else(|| DataflowError::Plan("too few columns of an aggregate".into()))?;
+        let codec = if fields.is_empty() { None } else { Some(RowCodec::new(Arc::new(Schema::new(fields.to_vec())))?) };
         let calls = calls.iter().map(|call| Call::new(call, input)).collect::<Result<Vec<_>, _>>()?;
-        let states = slots.cells()?;
-        let mut values: Vec<Values> = Vec::new();
-        for call in calls.iter().filter(|call| matches!(call.kind, Kind::Min | Kind::Max)) {
-            let at = match values.iter().position(|v| v.column == call.column) {
-                Some(at) => at,
-                None => {
-                    let columns = group.iter().copied().chain([call.column]);
-                    let fields: Vec<Field> = columns.map(|c| input.field(c).clone()).collect();
-                    let keys: Vec<usize> = (0..group.len()).collect();
-                    let trace = slots.trace(&Arc::new(Schema::new(fields)), &keys)?;
-                    values.push(Values { column: call.column, first: false, last: false, trace });
-                    values.len() - 1
-                }
-            };
-            values[at].first |= call.kind == Kind::Min;
-            values[at].last |= call.kind == Kind::Max;
+        let layout = Layout::new(&calls, input, append_only);
+        let groups = slots.records(layout.width)?;
+        let floats = if layout.floats > 0 { Some(slots.cells()?) } else { None };
+        let counts = Counts::all(&layout.streams, input, slots)?;
+        let mut values = Vec::new();
+        for wanted in &layout.values {
+            let fields: Vec<Field> = group.iter().chain([&wanted.column]).map(|c| input.field(*c).clone()).collect();
+            let keys: Vec<usize> = (0..group.len()).collect();
+            values.push((*wanted, slots.trace(&Arc::new(Schema::new(fields)), &keys)?));
         }
-        Ok(Aggregate { group, calls, schema, codec, results, states, values })
+        let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock()) };
+        Ok(Aggregate { group, calls, schema, layout, codec, groups, floats, counts, values, numbers })
     }
 
-    /// The results of groups in those states, with min and max as the traces have them now.
-    fn results(&self, states: &[GroupState], keys: &[ArrayRef]) -> Result<Results, DataflowError> {
-        let value_column = |rows: &RecordBatch| rows.column(self.group.len()).clone();
-        let mut extremes = Vec::new();
-        for values in &self.values {
-            let first = if values.first { Some(value_column(&values.trace.first(keys, states.len())?.rows)) } else { None };
-            let last = if values.last { Some(value_column(&values.trace.last(keys, states.len())?.rows)) } else { None };
-            extremes.push((values.column, first, last));
+    /// The results of groups in that state, with the values as the traces have them now.
+    fn results(&self, records: &[u8], floats: &[Vec<ExactFloat>], keys: &[ArrayRef], count: usize) -> Result<Results, DataflowError> {
+        let column = |rows: &RecordBatch| rows.column(self.group.len()).clone();
+        let mut values = Vec::new();
+        for (wanted, trace) in &self.values {
+            let first = if wanted.first { Some(column(&trace.first(keys, count)?.rows)) } else { None };
+            let last = if wanted.last { Some(column(&trace.last(keys, count)?.rows)) } else { None };
+            values.push((first, last));
         }
-        let mut failures = vec![None; states.len()];
-        let mut columns = Vec::with_capacity(self.calls.len());
-        for (i, call) in self.calls.iter().enumerate() {
-            let extreme = extremes.iter().find(|(column, ..)| *column == call.column);
-            columns.push(match (call.kind, extreme) {
-                (Kind::Min, Some((_, Some(first), _))) => first.clone(),
-                (Kind::Max, Some((_, _, Some(last)))) => last.clone(),
-                _ => canonical(&results::results(call, states, i, &mut failures)?),
-            });
-        }
+        let states = States { records, width: self.layout.width, floats, values: &values };
+        let mut failures = vec![None; count];
+        let calls = self.calls.iter().zip(&self.layout.access);
+        let columns = calls.map(|(call, access)| states.results(call, *access, &mut failures)).collect::<Result<_, _>>()?;
         Ok(Results { columns, failures })
     }
 
-    /// Which groups have another result now; all, when there is nothing to compare.
-    fn unchanged(&self, old: &Results, new: &Results) -> Result<Vec<bool>, DataflowError> {
-        let same_failure = old.failures.iter().zip(&new.failures).map(|(old, new)| old == new);
-        let Some(codec) = &self.results else { return Ok(same_failure.collect()) };
-        let (old, new) = (codec.encode(&old.columns)?, codec.encode(&new.columns)?);
-        Ok(same_failure.enumerate().map(|(g, same)| same && old.row(g) == new.row(g)).collect())
-    }
-
     fn insert_values(&self, input: &ZSet) -> Result<(), DataflowError> {
-        for values in &self.values {
-            let columns: Vec<ArrayRef> = self.group.iter().chain([&values.column]).map(|c| input.column(*c).clone()).collect();
-            let rows = input.with_rows(RecordBatch::try_new(values.trace.schema().clone(), columns)?);
-            let value = input.column(values.column);
-            let rows = if value.logical_null_count() == 0 { rows } else { rows.filter(&is_not_null(value)?)? };
+        for (wanted, trace) in &self.values {
+            let columns: Vec<ArrayRef> = self.group.iter().chain([&wanted.column]).map(|c| input.column(*c).clone()).collect();
+            let rows = RecordBatch::try_new(trace.schema().clone(), columns)?;
+            let weights = match wanted.filter {
+                Some(filter) => streams::filtered(input, filter)?,
+                None => input.weights().values().to_vec(),
+            };
+            let nulls = input.column(wanted.column).logical_nulls();
+            let counts = |row: &u32| weights[*row as usize] != 0 && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row as usize));
+            let counting: Vec<u32> = (0..input.len() as u32).filter(counts).collect();
+            let rows = ZSet::new(rows, weights.into());
+            let rows = if counting.len() == rows.len() { rows } else { rows.take(&counting.into())? };
             // Equal values enter as one, and neighbours one after the other: much cheaper for the trace.
-            values.trace.insert(&rows.consolidate()?)?;
+            trace.insert(&rows.consolidate()?)?;
         }
         Ok(())
     }
@@ -147,6 +143,43 @@ impl Aggregate {
         let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         Ok(ZSet::new(rows, Int64Array::from_value(weight, count)))
     }
+
+    /// The sums of floats that are kept for the group.
+    fn read_floats(&self, key: &[u8]) -> Result<Vec<ExactFloat>, DataflowError> {
+        let Some(bytes) = self.floats.as_ref().and_then(|cells| cells.get(key)) else {
+            return Ok(vec![ExactFloat::default(); self.layout.floats]);
+        };
+        let mut rest = bytes.as_slice();
+        let sums: Option<Vec<ExactFloat>> = (0..self.layout.floats).map(|_| ExactFloat::decode(&mut rest)).collect();
+        sums.filter(|_| rest.is_empty())
+            .ok_or_else(|| DataflowError::Corrupted { detail: format!("Sums of an aggregate cannot be read: {bytes:02x?}.") })
+    }
+}
+
+impl Numbers {
+    /// With the numbers taken that the groups have.
+    fn in_use(groups: &RecordTable) -> Numbers {
+        let mut used: Vec<u32> = groups.iter().map(|(_, record)| group_number(record)).collect();
+        used.sort_unstable();
+        let next = used.last().map_or(0, |last| last + 1);
+        let free = (0..next).filter(|number| used.binary_search(number).is_err()).collect();
+        Numbers { next, free }
+    }
+
+    fn take(&mut self) -> Result<u32, DataflowError> {
+        if let Some(number) = self.free.pop() {
+            return Ok(number);
+        }
+        let number = self.next;
+        self.next = number.checked_add(1).ok_or_else(|| DataflowError::Unsupported("more than 2^32 groups".into()))?;
+        Ok(number)
+    }
+}
+
+fn group_number(record: &[u8]) -> u32 {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&record[Layout::NUMBER..][..4]);
+    u32::from_le_bytes(bytes)
 }
 
 impl Operator for Aggregate {
@@ -156,50 +189,98 @@ impl Operator for Aggregate {
 
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError> {
         let input = &inputs[0].0;
-        if input.is_empty() && (self.codec.is_some() || !self.states.is_empty()) {
+        if input.is_empty() && (self.codec.is_some() || !self.groups.is_empty()) {
             return Ok(Delta::empty(self.schema.clone()));
         }
         // 1. Group, and read the groups.
         let columns: Vec<ArrayRef> = self.group.iter().map(|c| canonical(input.column(*c))).collect();
-        let groups = self.codec.as_ref().map(|codec| Groups::of(codec, &columns)).transpose()?;
-        let count = groups.as_ref().map_or(1, Groups::len);
-        let key = |g: usize| groups.as_ref().map_or(EVERYTHING, |groups| groups.key(g));
-        let first = UInt32Array::from(groups.as_ref().map_or(Vec::new(), |groups| groups.first.clone()));
+        let groups = if self.codec.is_some() { Groups::of(&columns, input.len())? } else { Groups::everything(input.len()) };
+        let count = groups.len();
+        let first = UInt32Array::from(groups.first.clone());
         let keys = columns.iter().map(|c| take(c, &first, None)).collect::<Result<Vec<_>, _>>()?;
-        let mut there = Vec::with_capacity(count);
-        let mut old = Vec::with_capacity(count);
-        for g in 0..count {
-            let stored = self.states.get(key(g));
-            there.push(stored.is_some());
-            old.push(match stored {
-                Some(bytes) => GroupState::decode(&bytes, &self.calls)?,
-                None => GroupState::new(&self.calls),
-            });
+        let encoded = self.codec.as_ref().map(|codec| codec.encode(&keys)).transpose()?;
+        let key = |g: usize| encoded.as_ref().map_or(EVERYTHING, |rows| rows.row(g).data());
+        let width = self.layout.width;
+        let mut old = vec![0u8; count * width];
+        let mut slots: Vec<Option<u32>> = Vec::with_capacity(count);
+        {
+            let table = self.groups.lock();
+            for (g, record) in old.chunks_exact_mut(width).enumerate() {
+                let slot = table.find(key(g));
+                if let Some(slot) = slot {
+                    record.copy_from_slice(table.record(slot));
+                }
+                slots.push(slot);
+            }
+        }
+        let mut old_floats: Vec<Vec<ExactFloat>> = vec![Vec::new(); self.layout.floats];
+        if self.floats.is_some() {
+            for g in 0..count {
+                self.read_floats(key(g))?.into_iter().zip(&mut old_floats).for_each(|(sum, sums)| sums.push(sum));
+            }
         }
 
         // 2. The old results, the change, the new results.
-        let old_results = self.results(&old, &keys)?;
-        let mut new = old;
-        let everything = vec![0u32; if groups.is_none() { input.len() } else { 0 }];
-        let ids = groups.as_ref().map_or(&everything, |groups| &groups.ids);
-        accumulator::add(&mut new, &self.calls, ids, input)?;
+        let old_results = self.results(&old, &old_floats, &keys, count)?;
+        let (mut new, mut floats) = (old.clone(), old_floats);
+        let mut weights = vec![0i64; count];
+        for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
+            let sum = &mut weights[*id as usize];
+            *sum = sum.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
+        }
+        let mut numbers = Vec::new();
+        for (g, record) in new.chunks_exact_mut(width).enumerate() {
+            accumulate::add_number(&mut record[..8], weights[g])?;
+            if !self.counts.is_empty() {
+                let number = if slots[g].is_some() { group_number(record) } else { self.numbers.take()? };
+                record[Layout::NUMBER..][..4].copy_from_slice(&number.to_le_bytes());
+                numbers.push(number);
+            }
+        }
+        let streams = streams::weights(&self.layout.streams, &self.counts, input, &groups, &numbers)?;
+        let mut target = Target { records: &mut new, width, floats: &mut floats };
+        for accumulator in &self.layout.accumulators {
+            accumulator.add(&Rows { input, ids: &groups.ids, weights: &streams[accumulator.stream] }, &mut target)?;
+        }
         self.insert_values(input)?;
-        let new_results = self.results(&new, &keys)?;
-        let unchanged = self.unchanged(&old_results, &new_results)?;
+        let new_results = self.results(&new, &floats, &keys, count)?;
+        let (before, after) = (KeyColumns::new(&old_results.columns, count)?, KeyColumns::new(&new_results.columns, count)?);
 
         // 3. Write the groups; old rows go, new rows come.
         let (mut gone, mut come) = (Vec::new(), Vec::new());
-        for (g, state) in new.iter().enumerate() {
-            if state.weight < 0 {
+        let mut table = self.groups.lock();
+        for (g, record) in new.chunks_exact(width).enumerate() {
+            let weight = number(record);
+            if weight < 0 {
                 let key = keys.iter().map(|c| arrow::util::display::array_value_to_string(c, g)).collect::<Result<Vec<_>, _>>()?;
-                return Err(DataflowError::NegativeWeight { operator: self.name(), weight: state.weight, key: key.join(", ") });
+                return Err(DataflowError::NegativeWeight { operator: self.name(), weight, key: key.join(", ") });
             }
-            let stays = state.weight != 0 || groups.is_none();
-            self.states.set(key(g), if stays { Some(state.encode()) } else { None }.as_deref());
-            if there[g] && stays && unchanged[g] {
+            let there = slots[g].is_some();
+            let stays = weight != 0 || self.codec.is_none();
+            match slots[g] {
+                Some(slot) if !stays => {
+                    table.remove(slot);
+                    if !self.counts.is_empty() {
+                        self.numbers.free.push(group_number(record));
+                    }
+                }
+                Some(slot) if record != &old[g * width..][..width] => table.record_mut(slot).copy_from_slice(record),
+                Some(_) => {}
+                None if stays => {
+                    let slot = table.insert(key(g));
+                    table.record_mut(slot).copy_from_slice(record);
+                }
+                None => self.numbers.free.extend(numbers.get(g)),
+            }
+            if let Some(cells) = &self.floats {
+                let mut bytes = Vec::new();
+                floats.iter().for_each(|sums| sums[g].encode(&mut bytes));
+                cells.set(key(g), stays.then_some(bytes.as_slice()));
+            }
+            if there && stays && old_results.failures[g] == new_results.failures[g] && before.equals(g, &after, g) {
                 continue;
             }
-            for (is, results, weight, rows) in [(there[g], &old_results, -1, &mut gone), (stays, &new_results, 1, &mut come)] {
+            for (is, results, weight, rows) in [(there, &old_results, -1, &mut gone), (stays, &new_results, 1, &mut come)] {
                 match &results.failures[g] {
                     _ if !is => {}
                     Some(report) => context.errors.push(ErrorRow::new(report, weight)),
@@ -207,6 +288,7 @@ impl Operator for Aggregate {
                 }
             }
         }
+        drop(table);
         let parts = [self.rows(&keys, &old_results, gone, -1)?, self.rows(&keys, &new_results, come, 1)?];
         Ok(Delta(ZSet::concat(&self.schema, &parts)?))
     }

@@ -25,16 +25,18 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::evaluate::holds;
-use crate::dataflow::groups::Groups;
-use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::{JoinKind, ScalarExpr};
-use crate::state::{Cells, Matches};
-use crate::zset::{Delta, RowCodec, ZSet};
+use crate::state::{Arrangement, Matches, Records};
+use crate::zset::row_codec::canonical;
+use crate::zset::{Delta, Groups, RowCodec, ZSet};
 
 /// Probes of one lookup: bounds the memory of a step whose rows have many partners.
 const CHUNK: usize = 8192;
+const DEGREE: usize = 8;
+/// The one key of a cross join.
+const EVERYTHING: &[u8] = b"all";
 
 pub struct JoinSpec {
     pub kind: JoinKind,
@@ -46,12 +48,12 @@ pub struct JoinSpec {
 
 pub struct Join {
     spec: JoinSpec,
-    left: KeyedTrace,
-    right: KeyedTrace,
+    left: Arrangement,
+    right: Arrangement,
     /// Of a key's columns; `None` for the cross join.
     codec: Option<RowCodec>,
     /// Key bytes to the sum of the weights of its right rows: for the left join without a residual.
-    degrees: Option<Cells>,
+    degrees: Option<Records>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,8 +73,8 @@ impl Join {
         }
         let key_schema = Schema::new(left_key.iter().map(|c| left.field(*c).clone()).collect::<Vec<_>>());
         let codec = if spec.on.is_empty() { None } else { Some(RowCodec::new(key_schema.into())?) };
-        let (left, right) = (slots.trace(left, &left_key)?, slots.trace(right, &right_key)?);
-        let degrees = if spec.kind == JoinKind::Left && spec.residual.is_none() { Some(slots.cells()?) } else { None };
+        let (left, right) = (slots.arrangement(left, &left_key)?, slots.arrangement(right, &right_key)?);
+        let degrees = if spec.kind == JoinKind::Left && spec.residual.is_none() { Some(slots.records(DEGREE)?) } else { None };
         Ok(Join { spec, left, right, codec, degrees })
     }
 
@@ -157,22 +159,20 @@ impl Join {
         Ok(Some(ZSet::new(self.batch(columns, kept.len())?, Int64Array::from(weights))))
     }
 
-    /// One row a distinct key: the key's columns, and how many there are.
-    fn distinct_keys(&self, right: &ZSet) -> Result<(Vec<ArrayRef>, Option<Groups>, usize), DataflowError> {
-        let key = self.key(Side::Right, right);
-        let Some(codec) = &self.codec else { return Ok((key, None, 1)) };
-        let groups = Groups::of(codec, &key)?;
+    /// The distinct keys of the right rows: their columns, and which row has which.
+    fn distinct_keys(&self, right: &ZSet) -> Result<(Vec<ArrayRef>, Groups), DataflowError> {
+        let key: Vec<ArrayRef> = self.key(Side::Right, right).iter().map(canonical).collect();
+        let groups = if key.is_empty() { Groups::everything(right.len()) } else { Groups::of(&key, right.len())? };
         let first = UInt32Array::from(groups.first.clone());
         let keys = key.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
-        let count = groups.len();
-        Ok((keys, Some(groups), count))
+        Ok((keys, groups))
     }
 
     /// Takes the right change in, and gives the padding that it adds and takes for the left side as it is.
     fn right_insert_padding(&self, right: &ZSet, out: &mut Vec<ZSet>) -> Result<(), DataflowError> {
-        let (keys, groups, count) = self.distinct_keys(right)?;
+        let (keys, groups) = self.distinct_keys(right)?;
         let Some(degrees) = &self.degrees else {
-            let left = self.left.lookup(&keys, count)?.rows;
+            let left = self.left.lookup(&keys, groups.len())?.rows;
             let before = self.degrees_of(&left)?;
             self.right.insert(right)?;
             let after = self.degrees_of(&left)?;
@@ -181,28 +181,35 @@ impl Join {
             return Ok(());
         };
         self.right.insert(right)?;
-        let mut sums = vec![0i64; count];
-        for (i, weight) in right.weights().values().iter().enumerate() {
-            let id = groups.as_ref().map_or(0, |g| g.ids[i] as usize);
-            sums[id] = sums[id].checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
+        let mut sums = vec![0i64; groups.len()];
+        for (id, weight) in groups.ids.iter().zip(right.weights().values()) {
+            let sum = &mut sums[*id as usize];
+            *sum = sum.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
         }
+        let encoded = self.codec.as_ref().map(|codec| codec.encode(&keys)).transpose()?;
         let mut turned: Vec<(u32, i64)> = Vec::new();
+        let mut table = degrees.lock();
         for (id, sum) in sums.into_iter().enumerate().filter(|(_, sum)| *sum != 0) {
-            let key = groups.as_ref().map_or(&b"all"[..], |g| g.key(id));
-            let before = match degrees.get(key) {
-                Some(bytes) => read_degree(&bytes)?,
-                None => 0,
-            };
+            let key = encoded.as_ref().map_or(EVERYTHING, |rows| rows.row(id).data());
+            let slot = table.find(key);
+            let before = slot.map_or(0, |slot| degree(table.record(slot)));
             let after = before.checked_add(sum).ok_or(DataflowError::WeightOutOfRange)?;
             if after < 0 {
                 let key = format!("{:02x?}", key);
                 return Err(DataflowError::NegativeWeight { operator: self.name(), weight: after, key });
             }
-            degrees.set(key, (after != 0).then_some(&after.to_le_bytes()));
+            match slot {
+                Some(slot) if after == 0 => table.remove(slot),
+                _ => {
+                    let slot = slot.unwrap_or_else(|| table.insert(key));
+                    table.record_mut(slot).copy_from_slice(&after.to_le_bytes());
+                }
+            }
             if turn(before, after) != 0 {
                 turned.push((id as u32, turn(before, after)));
             }
         }
+        drop(table);
         let ids: UInt32Array = turned.iter().map(|(id, _)| *id).collect();
         let keys = keys.iter().map(|column| take(column, &ids, None)).collect::<Result<Vec<_>, _>>()?;
         if !turned.is_empty() {
@@ -248,9 +255,11 @@ fn turn(before: i64, after: i64) -> i64 {
     (after == 0) as i64 - (before == 0) as i64
 }
 
-fn read_degree(bytes: &[u8]) -> Result<i64, DataflowError> {
-    let bytes = bytes.try_into().map_err(|_| DataflowError::Corrupted { detail: "a degree of a join is not 8 bytes long".into() })?;
-    Ok(i64::from_le_bytes(bytes))
+/// The degree in a record of [`DEGREE`] bytes.
+fn degree(record: &[u8]) -> i64 {
+    let mut bytes = [0; DEGREE];
+    bytes.copy_from_slice(record);
+    i64::from_le_bytes(bytes)
 }
 
 fn chunks(rows: &ZSet) -> impl Iterator<Item = ZSet> + '_ {

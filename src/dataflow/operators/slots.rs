@@ -4,7 +4,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::keyed_trace::KeyedTrace;
-use crate::state::{Cells, TraceSet};
+use crate::state::{Arrangement, Cells, Records, TraceSet};
 use crate::types::TraceId;
 
 pub struct Slots<'a> {
@@ -27,9 +27,20 @@ impl<'a> Slots<'a> {
         Ok(KeyedTrace::new(self.traces, id, relation, key)?)
     }
 
+    pub fn arrangement(&mut self, relation: &SchemaRef, key: &[usize]) -> Result<Arrangement, DataflowError> {
+        let id = self.take()?;
+        Ok(self.traces.arrangement(id, relation.clone(), key)?)
+    }
+
     pub fn cells(&mut self) -> Result<Cells, DataflowError> {
         let id = self.take()?;
         Ok(self.traces.cells(id)?)
+    }
+
+    /// Records of `width` bytes by key.
+    pub fn records(&mut self, width: usize) -> Result<Records, DataflowError> {
+        let id = self.take()?;
+        Ok(self.traces.records(id, width)?)
     }
 
     fn take(&mut self) -> Result<TraceId, DataflowError> {

@@ -1,29 +1,30 @@
 //! Top N: the first rows of each group by an order, and if asked for each row's rank.
 //!
-//! All rows are kept, by group. For the groups that changed, the rows that were there and those that are there now are
+//! All rows are kept, by group; of an input that only grows, those within the limit: the others can never come back. For
+//! the groups that changed, the rows that were there and those that are there now are
 //! walked side by side in one order: the plan's order, then all columns, so that no two different rows are equal in it and
 //! the answer depends on nothing but the rows that are there.
 //!
-//! 1. The change is grouped; the rows of its groups are looked up; the change is taken in.
+//! 1. The change is grouped, and the rows of its groups are looked up.
 //! 2. Of both together each row has a weight before and a weight after.
 //! 3. A row whose place is within the limit is there as often as the limit lets it; what differs between before and after
 //!    is the change of the result.
+//! 4. The change is taken in, without what need not be kept.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{SortOptions, cast, take};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow_row::{RowConverter, Rows, SortField};
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::groups::Groups;
-use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::SortKey;
+use crate::state::Arrangement;
 use crate::zset::row_codec::canonical;
-use crate::zset::{Delta, RowCodec, ZSet};
+use crate::zset::{Delta, Groups, ZSet};
 
 pub struct TopNSpec {
     pub partition: Vec<usize>,
@@ -31,16 +32,16 @@ pub struct TopNSpec {
     pub limit: usize,
     pub rank: bool,
     pub schema: SchemaRef,
+    /// No row of the input is ever taken back.
+    pub append_only: bool,
 }
 
 pub struct TopN {
     spec: TopNSpec,
     limit: i64,
-    /// Of the group's columns; `None` for the one group.
-    codec: Option<RowCodec>,
     /// Of the order, then all columns.
     sorter: RowConverter,
-    rows: KeyedTrace,
+    rows: Arrangement,
 }
 
 /// An entry of a group: where it is among the rows, and its weights.
@@ -63,8 +64,6 @@ struct Change {
 
 impl TopN {
     pub fn new(spec: TopNSpec, input: &SchemaRef, slots: &mut Slots) -> Result<TopN, DataflowError> {
-        let fields: Vec<_> = spec.partition.iter().map(|c| input.field(*c).clone()).collect();
-        let codec = if fields.is_empty() { None } else { Some(RowCodec::new(Arc::new(Schema::new(fields)))?) };
         let last = SortOptions { descending: false, nulls_first: false };
         let by = spec.order.iter().map(|key| {
             let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
@@ -72,8 +71,8 @@ impl TopN {
         });
         let all = input.fields().iter().map(|field| SortField::new_with_options(field.data_type().clone(), last));
         let sorter = RowConverter::new(by.chain(all).collect())?;
-        let rows = slots.trace(input, &spec.partition)?;
-        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, codec, sorter, rows })
+        let rows = slots.arrangement(input, &spec.partition)?;
+        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, sorter, rows })
     }
 
     /// The rows as bytes that compare in the order.
@@ -86,6 +85,16 @@ impl TopN {
     /// The ranks that the limit leaves to a row that is there so often, behind `before` others.
     fn ranks(&self, before: i64, weight: i64) -> Ranks {
         (before + 1, before.saturating_add(weight).min(self.limit))
+    }
+
+    /// The change of what is kept of a group that only grows: all within the limit, with one row at least of each rank.
+    fn keep(&self, entries: &[Entry], kept: &mut Change) {
+        let mut after = 0i64;
+        for entry in entries {
+            let wanted = if after < self.limit { entry.after } else { 0 };
+            kept.push(entry.row, 0, wanted - entry.before);
+            after = after.saturating_add(entry.after);
+        }
     }
 
     fn walk(&self, entries: &[Entry], change: &mut Change) -> Result<(), DataflowError> {
@@ -132,18 +141,12 @@ impl Operator for TopN {
             return Ok(Delta::empty(self.spec.schema.clone()));
         }
         // 1. The groups of the change and their rows.
-        let columns: Vec<ArrayRef> = self.spec.partition.iter().map(|c| delta.column(*c).clone()).collect();
-        let groups = self.codec.as_ref().map(|codec| Groups::of(codec, &columns)).transpose()?;
-        let count = groups.as_ref().map_or(1, Groups::len);
-        let keys = match &groups {
-            Some(groups) => {
-                let first = UInt32Array::from(groups.first.clone());
-                columns.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?
-            }
-            None => Vec::new(),
-        };
+        let columns: Vec<ArrayRef> = self.spec.partition.iter().map(|c| canonical(delta.column(*c))).collect();
+        let groups = if columns.is_empty() { Groups::everything(delta.len()) } else { Groups::of(&columns, delta.len())? };
+        let count = groups.len();
+        let first = UInt32Array::from(groups.first.clone());
+        let keys = columns.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
         let found = self.rows.lookup(&keys, count)?;
-        self.rows.insert(delta)?;
 
         // 2. Both together, in order, equal rows made one.
         let there = found.rows.len();
@@ -153,11 +156,12 @@ impl Operator for TopN {
         for row in 0..all.len() {
             let group = match row.checked_sub(there) {
                 None => found.probe.value(row),
-                Some(row) => groups.as_ref().map_or(0, |groups| groups.ids[row]),
+                Some(row) => groups.ids[row],
             };
             by_group[group as usize].push(row as u32);
         }
         let mut change = Change::default();
+        let mut kept = Change::default();
         for mut rows in by_group {
             rows.sort_unstable_by(|a, b| bytes.row(*a as usize).cmp(&bytes.row(*b as usize)));
             let mut entries: Vec<Entry> = Vec::new();
@@ -179,6 +183,15 @@ impl Operator for TopN {
             }
             // 3. What differs.
             self.walk(&entries, &mut change)?;
+            self.keep(&entries, &mut kept);
+        }
+        // 4. What is kept.
+        match self.spec.append_only {
+            true => {
+                let rows = all.take(&UInt32Array::from(kept.rows))?.into_parts().0;
+                self.rows.insert(&ZSet::new(rows, kept.weights.into()))?;
+            }
+            false => self.rows.insert(delta)?,
         }
         let taken = all.take(&UInt32Array::from(change.rows))?;
         let mut columns = taken.rows().columns().to_vec();

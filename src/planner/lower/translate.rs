@@ -9,6 +9,7 @@ use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::{Distinct, Expr, Filter, LogicalPlan, TableScan, Unnest, Values};
 use datafusion::physical_expr::create_physical_expr;
 
+use crate::catalog::Kind;
 use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr};
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::names::RelationSource;
@@ -88,7 +89,9 @@ fn input(scan: &TableScan) -> PlanResult<CircuitPlan> {
         return refused(&format!("the system relation \"{}\"", scan.table_name.table()), "views are over sources, tables and views");
     };
     let schema = source.entry.schema.arrow();
-    let mut plan = CircuitPlan::Input { relation: source.entry.id, name: source.entry.name.clone(), schema: schema.clone() };
+    let append_only = source.entry.schema.append_only && source.entry.kind() != Kind::Table;
+    let (relation, name) = (source.entry.id, source.entry.name.clone());
+    let mut plan = CircuitPlan::Input { relation, name, schema: schema.clone(), append_only };
     if !scan.filters.is_empty() {
         let whole = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &schema)?;
         for filter in &scan.filters {

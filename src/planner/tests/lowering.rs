@@ -53,21 +53,21 @@ fn the_example() {
 #[test]
 fn shapes() {
     let wrong = [
-        differs("SELECT * FROM clicks", "Input clicks", &[], true),
+        differs("SELECT * FROM clicks", "Input clicks, append-only", &[], true),
         differs("SELECT * FROM orders", "Input orders", &[0], false),
         differs(
             "SELECT url FROM clicks WHERE user_id > 5",
-            "Project clicks.url\n  Filter clicks.user_id > Int64(5)\n    Project user_id, url\n      Input clicks",
+            "Project clicks.url\n  Filter clicks.user_id > Int64(5)\n    Project user_id, url\n      Input clicks, append-only",
             &[],
             true,
         ),
         differs(
             "SELECT count(*) FROM clicks",
-            "Project count(Int64(1)) AS count(*)\n  Aggregate by [] of [CountStar]\n    Input clicks",
+            "Project count(Int64(1)) AS count(*)\n  Aggregate by [] of [CountStar]\n    Input clicks, append-only",
             &[],
             false,
         ),
-        differs("SELECT DISTINCT url FROM clicks", "Aggregate by [#0] of []\n  Project url\n    Input clicks", &[0], true),
+        differs("SELECT DISTINCT url FROM clicks", "Aggregate by [#0] of []\n  Project url\n    Input clicks, append-only", &[0], true),
         differs("SELECT id FROM orders ORDER BY amount", "Project orders.id\n  Project id, amount\n    Input orders", &[0], false),
     ];
     none(wrong.into_iter().flatten().collect());

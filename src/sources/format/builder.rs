@@ -52,6 +52,30 @@ impl ChangeBuilder {
         self.columns[column].push(value)
     }
 
+    pub fn push_null(&mut self, column: usize) {
+        self.columns[column].push_null();
+    }
+
+    /// [`ChangeBuilder::push`] for a column of whole numbers.
+    pub fn push_integer(&mut self, column: usize, value: i64) -> Result<(), Misfit> {
+        self.columns[column].push_integer(value)
+    }
+
+    /// [`ChangeBuilder::push`] for a column of timestamps: microseconds since 1970.
+    pub fn push_micros(&mut self, column: usize, micros: i64) -> Result<(), Misfit> {
+        self.columns[column].push_micros(micros)
+    }
+
+    /// [`ChangeBuilder::push`] for a column of decimals: the number in units of its last place.
+    pub fn push_unscaled(&mut self, column: usize, unscaled: i128) -> Result<(), Misfit> {
+        self.columns[column].push_unscaled(unscaled)
+    }
+
+    /// [`ChangeBuilder::push`] for a column of texts; the text has no NUL.
+    pub fn push_text(&mut self, column: usize, text: &str) -> Result<(), Misfit> {
+        self.columns[column].push_text(text)
+    }
+
     /// Says that the record left the column's value out because it did not change.
     pub fn push_unchanged(&mut self, column: usize) {
         self.unchanged[column].push(self.ops.len() as u32);
@@ -80,7 +104,7 @@ impl ChangeBuilder {
         let row = self.ops.len();
         self.columns.iter_mut().for_each(|c| c.truncate(row));
         for rows in &mut self.unchanged {
-            rows.retain(|r| (*r as usize) < row);
+            while rows.pop_if(|r| *r as usize >= row).is_some() {}
         }
         self.moved_keys.iter_mut().for_each(|c| c.truncate(self.moved.len()));
     }

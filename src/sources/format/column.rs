@@ -37,8 +37,10 @@ enum Values {
 
 pub struct Column {
     sql_type: SqlType,
-    valid: Vec<bool>,
+    len: usize,
     nulls: usize,
+    /// Which values are not null; kept only while some are.
+    valid: Vec<bool>,
     values: Values,
 }
 
@@ -62,7 +64,7 @@ impl Column {
             }
             SqlType::Array(_) | SqlType::Struct(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
         };
-        Some(Column { sql_type: sql_type.clone(), valid: Vec::new(), nulls: 0, values })
+        Some(Column { sql_type: sql_type.clone(), len: 0, nulls: 0, valid: Vec::new(), values })
     }
 
     pub fn sql_type(&self) -> &SqlType {
@@ -70,11 +72,11 @@ impl Column {
     }
 
     pub fn len(&self) -> usize {
-        self.valid.len()
+        self.len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.valid.is_empty()
+        self.len == 0
     }
 
     /// Cuts back to `len` values.
@@ -82,8 +84,11 @@ impl Column {
         if len >= self.len() {
             return;
         }
-        self.nulls -= self.valid[len..].iter().filter(|valid| !**valid).count();
-        self.valid.truncate(len);
+        self.len = len;
+        if self.nulls > 0 {
+            self.nulls -= self.valid[len..].iter().filter(|valid| !**valid).count();
+            self.valid.truncate(if self.nulls > 0 { len } else { 0 });
+        }
         match &mut self.values {
             Values::Bool(v) => v.truncate(len),
             Values::I16(v) => v.truncate(len),
@@ -116,8 +121,65 @@ impl Column {
             Values::Interval(v) => v.push(IntervalMonthDayNano::new(0, 0, 0)),
             Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
         }
+        if self.nulls == 0 {
+            self.valid = vec![true; self.len];
+        }
         self.valid.push(false);
         self.nulls += 1;
+        self.len += 1;
+    }
+
+    /// Counts the value that was just appended.
+    fn appended(&mut self) {
+        self.len += 1;
+        if self.nulls > 0 {
+            self.valid.push(true);
+        }
+    }
+
+    /// Appends a whole number to a column of whole numbers.
+    pub fn push_integer(&mut self, value: i64) -> Result<(), Misfit> {
+        match &mut self.values {
+            Values::I16(v) => v.push(value.try_into().map_err(|_| "out of range")?),
+            Values::I32(v) if self.sql_type == SqlType::Integer => v.push(value.try_into().map_err(|_| "out of range")?),
+            Values::I64(v) if self.sql_type == SqlType::BigInt => v.push(value),
+            _ => return Err("a whole number".into()),
+        }
+        self.appended();
+        Ok(())
+    }
+
+    /// Appends microseconds since 1970 to a column of timestamps.
+    pub fn push_micros(&mut self, micros: i64) -> Result<(), Misfit> {
+        match (&mut self.values, &self.sql_type) {
+            (Values::I64(v), SqlType::Timestamp | SqlType::TimestampTz) => v.push(temporal::checked_micros(micros)?),
+            _ => return Err("a timestamp".into()),
+        }
+        self.appended();
+        Ok(())
+    }
+
+    /// Appends a number in units of its last place to a column of decimals.
+    pub fn push_unscaled(&mut self, unscaled: i128) -> Result<(), Misfit> {
+        let (Values::I128(v), SqlType::Numeric { precision, scale }) = (&mut self.values, &self.sql_type) else {
+            return Err("a number".into());
+        };
+        v.push(decimal::rescale(unscaled, i32::from(*scale), *precision, *scale).map_err(decimal_misfit)?.unscaled);
+        self.appended();
+        Ok(())
+    }
+
+    /// Appends a text, which has no NUL, to a column of texts.
+    pub fn push_text(&mut self, text: &str) -> Result<(), Misfit> {
+        let Values::Bytes { ends, data } = &mut self.values else { return Err("a text".into()) };
+        match self.sql_type {
+            SqlType::Text => {}
+            SqlType::Varchar(limit) if limit.is_none_or(|limit| text.len() <= limit as usize) => {}
+            _ => return Err("a text".into()),
+        }
+        append_bytes(ends, data, text.as_bytes())?;
+        self.appended();
+        Ok(())
     }
 
     /// Appends one value. After a refusal the column is as long as before.
@@ -149,10 +211,7 @@ impl Column {
                 _ => return Err("not an interval".into()),
             }),
             Values::Bytes { ends, data } => {
-                let bytes = text_or_bytes(&self.sql_type, value)?;
-                let end = i32::try_from(data.len() + bytes.len()).map_err(|_| "more than 2 GiB in one batch")?;
-                data.extend_from_slice(&bytes);
-                ends.push(end);
+                append_bytes(ends, data, &text_or_bytes(&self.sql_type, value)?)?;
             }
             Values::List { ends, items } => {
                 let before = items.len();
@@ -167,12 +226,13 @@ impl Column {
                 }
             }
         }
-        self.valid.push(true);
+        self.appended();
         Ok(())
     }
 
     /// What was pushed, as the type's Arrow array; the column is empty again.
     pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.len = 0;
         let valid = std::mem::take(&mut self.valid);
         let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| NullBuffer::from(valid));
         Ok(match &mut self.values {
@@ -205,6 +265,13 @@ impl Column {
             }
         })
     }
+}
+
+fn append_bytes(ends: &mut Vec<i32>, data: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Misfit> {
+    let end = i32::try_from(data.len() + bytes.len()).map_err(|_| "more than 2 GiB in one batch")?;
+    data.extend_from_slice(bytes);
+    ends.push(end);
+    Ok(())
 }
 
 fn take<T: arrow::datatypes::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {

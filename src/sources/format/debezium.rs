@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::builder::ChangeBuilder;
 use super::connect_schema::{SchemaCache, Wires};
 use super::fields::{Fields, Slots};
+use super::guide::{Form, Guide, Leaf, Reading};
 use super::json::{JsonError, Scanner};
 use super::placeholder::Placeholder;
 use super::record::{Record, misfit, null_misfit, utf8};
@@ -29,6 +30,7 @@ use crate::zset::ChangeOp;
 pub struct DebeziumDecoder {
     columns: Vec<Column>,
     primary_key: Vec<usize>,
+    guide: Guide,
     fields: Fields,
     key_fields: Fields,
     schemas: SchemaCache,
@@ -49,11 +51,19 @@ struct Envelope<'a> {
     after: Option<Slots<'a>>,
 }
 
+#[cfg(test)]
+impl DebeziumDecoder {
+    pub fn blind(&mut self) {
+        self.guide = Guide::blind();
+    }
+}
+
 impl DebeziumDecoder {
     pub fn new(relation: &RelationSchema, without_schema: Vec<Wire>, placeholder: Placeholder) -> DebeziumDecoder {
         DebeziumDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
+            guide: Guide::new(placeholder.shortest().saturating_sub(3)),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             schemas: SchemaCache::default(),
@@ -70,6 +80,10 @@ impl DebeziumDecoder {
         if text.trim() == "null" {
             return Ok(());
         }
+        if record.old_key.is_none() && self.follow(text, builder) {
+            builder.keep(ChangeOp::Upsert);
+            return Ok(());
+        }
         let mut scanner = Scanner::new(text);
         let mut envelope = Envelope::default();
         self.read_envelope(&mut scanner, &mut envelope, true)?;
@@ -78,7 +92,13 @@ impl DebeziumDecoder {
         match envelope.op {
             Some("\"c\"" | "\"r\"" | "\"u\"") => {
                 let after = envelope.after.ok_or("not a Debezium change event: an insert or update without \"after\"")?;
-                self.upsert(&after, &wires, record.old_key, builder)
+                self.upsert(&after, &wires, record.old_key, builder)?;
+                if self.guide.is_learning()
+                    && let Some(leaves) = self.leaves(text, &wires)
+                {
+                    self.guide.learn(text, &leaves, Some(wires));
+                }
+                Ok(())
             }
             Some("\"d\"") => self.delete(envelope.before.as_ref(), &wires, record, builder),
             Some("\"t\"") if !self.may_truncate => {
@@ -95,6 +115,78 @@ impl DebeziumDecoder {
                     .into())
             }
         }
+    }
+
+    /// Takes a change that brings a row, if it looks as one did before.
+    fn follow(&mut self, text: &str, builder: &mut ChangeBuilder) -> bool {
+        let (columns, primary_key, placeholder) = (&self.columns, &self.primary_key, &self.placeholder);
+        self.guide.follow(text, builder, |builder, at, raw, wires| {
+            let Some(wire) = wires.and_then(|wires| wires.get(at)?.as_ref()) else { return false };
+            if !placeholder.is(raw) {
+                return push(builder, at, &columns[at], wire, raw).is_ok();
+            }
+            builder.push_unchanged(at);
+            // In the key it is for the general way to refuse.
+            !primary_key.contains(&at)
+        })
+    }
+
+    /// The values of a good change that brings a row; `None` for a message that says something twice.
+    fn leaves(&self, text: &str, wires: &Wires) -> Option<Vec<Leaf>> {
+        let mut leaves = Vec::new();
+        let (mut op, mut after) = (false, false);
+        self.add_leaves(&mut Scanner::new(text), wires, true, &mut leaves, (&mut op, &mut after))?;
+        (op && after).then_some(leaves)
+    }
+
+    fn add_leaves(
+        &self,
+        scanner: &mut Scanner<'_>,
+        wires: &Wires,
+        top: bool,
+        leaves: &mut Vec<Leaf>,
+        (op, after): (&mut bool, &mut bool),
+    ) -> Option<()> {
+        scanner.enter_object().ok()?;
+        let mut first = true;
+        while let Some(name) = scanner.member(first).ok()? {
+            first = false;
+            match (name, scanner.peek()) {
+                // The schema is a part of the path: its text decides how the values are read.
+                ("schema", b'{') if top => {
+                    scanner.value().ok()?;
+                    continue;
+                }
+                ("payload", b'{') if top => {
+                    if *op || *after {
+                        return None;
+                    }
+                    self.add_leaves(scanner, wires, false, leaves, (op, after))?;
+                    continue;
+                }
+                ("after", b'{') => {
+                    if std::mem::replace(after, true) {
+                        return None;
+                    }
+                    leaves.extend(self.fields.leaves(scanner, |at| {
+                        let column = &self.columns[at];
+                        let form = wires.get(at).and_then(Option::as_ref).map_or(Form::Any, |wire| Form::of(&column.sql_type, wire));
+                        Reading::Column { at, nullable: column.nullable && !self.primary_key.contains(&at), form }
+                    })?);
+                    continue;
+                }
+                _ => {}
+            }
+            let start = scanner.position();
+            scanner.value().ok()?;
+            let reading = match name {
+                "op" if std::mem::replace(op, true) => return None,
+                "op" => Reading::RowComes,
+                _ => Reading::Skip,
+            };
+            leaves.push(Leaf { start, end: scanner.position(), reading });
+        }
+        Some(())
     }
 
     fn read_envelope<'a>(&mut self, scanner: &mut Scanner<'a>, envelope: &mut Envelope<'a>, top: bool) -> Result<(), String> {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::guide::{Leaf, Reading};
 use super::json::{JsonError, Scanner, unescape};
 use crate::types::RelationSchema;
 
@@ -74,6 +75,30 @@ impl Fields {
             place += 1;
         }
         Ok(Slots { values })
+    }
+
+    /// The values of the next value, an object, with what is done with those that columns want. `None` when two of them
+    /// want one column.
+    pub fn leaves(&self, scanner: &mut Scanner<'_>, reading: impl Fn(usize) -> Reading) -> Option<Vec<Leaf>> {
+        let mut wanted = vec![false; self.columns];
+        let mut leaves = Vec::new();
+        scanner.enter_object().ok()?;
+        while let Some(name) = scanner.member(leaves.is_empty()).ok()? {
+            let found = unescape(name).ok().and_then(|name| self.find(&name));
+            scanner.peek();
+            let start = scanner.position();
+            scanner.value().ok()?;
+            let reading = match found {
+                None => Reading::Skip,
+                Some(Found { column, .. }) if !wanted[column] => {
+                    wanted[column] = true;
+                    reading(column)
+                }
+                Some(_) => return None,
+            };
+            leaves.push(Leaf { start, end: scanner.position(), reading });
+        }
+        Some(leaves)
     }
 
     fn remember(&mut self, place: usize, name: &str) -> Option<Found> {

@@ -32,6 +32,16 @@ impl<'a> Scanner<'a> {
         Scanner { text, at: 0 }
     }
 
+    /// A scanner that goes on at a position in the text.
+    pub fn starting_at(text: &'a str, at: usize) -> Scanner<'a> {
+        Scanner { text, at }
+    }
+
+    /// How far the text has been read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// The next byte that is not white space; 0 at the end.
     pub fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
@@ -214,6 +224,7 @@ impl<'a> Scanner<'a> {
         }
         let mut at = self.at + 1;
         loop {
+            at += plain_run(&bytes[at..]);
             match bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => match bytes.get(at + 1) {
@@ -221,14 +232,34 @@ impl<'a> Scanner<'a> {
                     Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => at += 6,
                     _ => return Err(JsonError { at, what: "an unknown escape" }),
                 },
-                Some(0..=0x1f) => return Err(JsonError { at, what: "a control character inside a text" }),
-                Some(_) => at += 1,
+                // A run stops at nothing else.
+                Some(_) => return Err(JsonError { at, what: "a control character inside a text" }),
                 None => return Err(JsonError { at, what: "a text without its closing quote" }),
             }
         }
         self.at = at + 1;
         Ok(())
     }
+}
+
+/// How many bytes come before the first quote, backslash or control character: eight at a time.
+pub fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let mut at = 0;
+    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        // A borrow can only mark bytes above one that is marked rightly, so the lowest mark is right.
+        let marks = zero_byte(word ^ (ONES * u64::from(b'"'))) | zero_byte(word ^ (ONES * u64::from(b'\\'))) | control;
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    at + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len())
 }
 
 /// What a JSON text stands for, given what is written between its quotes (already checked by the scanner).
@@ -324,6 +355,18 @@ mod tests {
             "1\0",
         ] {
             assert!(!is_json(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_plain_run_ends_where_a_walk_ends() {
+        let mut bytes: Vec<u8> = (0..=255).collect();
+        for rotation in 0..256 {
+            for from in 0..20 {
+                let walked = bytes[from..].iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..=0x1f)).count();
+                assert_eq!(plain_run(&bytes[from..]), walked, "rotated by {rotation}, from {from}");
+            }
+            bytes.rotate_left(1);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A [`Decoder`] takes records one by one into a [`ChangeBuilder`]. A record is kept whole or leaves nothing behind; what
 //! it says is never bent to fit. Between the bytes and the columns stand three steps, each in its own file: `json` finds
 //! the stretches of text that the columns want (`fields`), `scalar` and `wire` say what such a text means, `column` says
-//! which values each SQL type takes.
+//! which values each SQL type takes. In front of them, `guide` takes the records that look as the ones before did.
 
 pub mod builder;
 pub mod bytea;
@@ -13,6 +13,7 @@ pub mod debezium;
 pub mod decimal;
 pub mod decoder;
 pub mod fields;
+pub mod guide;
 pub mod interval;
 pub mod json;
 pub mod placeholder;
@@ -20,6 +21,7 @@ pub mod plain;
 pub mod record;
 pub mod scalar;
 pub mod temporal;
+pub mod usual;
 pub mod wire;
 
 pub use builder::ChangeBuilder;

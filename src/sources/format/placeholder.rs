@@ -31,6 +31,11 @@ impl Placeholder {
         Ok(Placeholder { base64: bytea::print_base64(&bytes), shortest: bytes.len() + 2, text, bytes })
     }
 
+    /// No value shorter than this, quotes included, is the placeholder.
+    pub fn shortest(&self) -> usize {
+        self.shortest
+    }
+
     /// True when a JSON value is the placeholder, alone or as the only item of an array, or as an array of its bytes.
     pub fn is(&self, raw: &str) -> bool {
         if raw.len() < self.shortest {

@@ -10,6 +10,7 @@
 use super::builder::ChangeBuilder;
 use super::column::Misfit;
 use super::fields::{Fields, Slots};
+use super::guide::{Form, Guide, Leaf, Reading};
 use super::json::{JsonError, Scanner, is_json};
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
@@ -20,9 +21,17 @@ use crate::zset::ChangeOp;
 pub struct PlainDecoder {
     columns: Vec<Column>,
     primary_key: Vec<usize>,
+    guide: Guide,
     fields: Fields,
     key_fields: Fields,
     timestamp_unit: Option<Unit>,
+}
+
+#[cfg(test)]
+impl PlainDecoder {
+    pub fn blind(&mut self) {
+        self.guide = Guide::blind();
+    }
 }
 
 impl PlainDecoder {
@@ -30,6 +39,7 @@ impl PlainDecoder {
         PlainDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
+            guide: Guide::new(usize::MAX),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             timestamp_unit,
@@ -44,27 +54,42 @@ impl PlainDecoder {
             }
             return Ok(());
         };
-        let mut scanner = Scanner::new(utf8(value)?);
+        let text = utf8(value)?;
+        let op = if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert };
+        let (columns, unit) = (&self.columns, self.timestamp_unit);
+        if self.guide.follow(text, builder, |builder, at, raw, _| push(builder, columns, at, unit, raw).is_ok()) {
+            builder.keep(op);
+            return Ok(());
+        }
+        let mut scanner = Scanner::new(text);
         let slots = read_object(&mut self.fields, &mut scanner)?;
         for (at, column) in self.columns.iter().enumerate() {
             let raw = slots.get(at).unwrap_or("null");
-            self.push(builder, at, raw).map_err(|what| misfit(column, &what, raw))?;
-            if raw == "null" && (!column.nullable || self.primary_key.contains(&at)) {
+            push(builder, &self.columns, at, unit, raw).map_err(|what| misfit(column, &what, raw))?;
+            if raw == "null" && self.needs_value(at) {
                 return Err(null_misfit(column));
             }
         }
-        builder.keep(if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert });
+        builder.keep(op);
+        if self.guide.is_learning()
+            && let Some(leaves) = self.leaves(text)
+        {
+            self.guide.learn(text, &leaves, None);
+        }
         Ok(())
     }
 
-    fn push(&self, builder: &mut ChangeBuilder, at: usize, raw: &str) -> Result<(), Misfit> {
-        let sql_type = &self.columns[at].sql_type;
-        let value = match (sql_type, raw.as_bytes().first()) {
-            (SqlType::Json | SqlType::Jsonb, Some(first)) if *first != b'n' => Scalar::Json(raw.into()),
-            (_, Some(b'-' | b'0'..=b'9')) if self.timestamp_unit.is_some() => numeric_wire(sql_type, self.timestamp_unit).read(raw)?,
-            _ => Scalar::of_json(raw)?,
-        };
-        builder.push(at, value)
+    fn needs_value(&self, at: usize) -> bool {
+        !self.columns[at].nullable || self.primary_key.contains(&at)
+    }
+
+    /// The values of a good record; `None` where one field counts and another of its name does not.
+    fn leaves(&self, text: &str) -> Option<Vec<Leaf>> {
+        let mut scanner = Scanner::new(text);
+        self.fields.leaves(&mut scanner, |at| {
+            let sql_type = &self.columns[at].sql_type;
+            Reading::Column { at, nullable: !self.needs_value(at), form: Form::of(sql_type, &numeric_wire(sql_type, self.timestamp_unit)) }
+        })
     }
 
     fn delete(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
@@ -80,12 +105,22 @@ impl PlainDecoder {
             let slots = read_key(&mut self.key_fields, text).map_err(|e| e.reason())?;
             for at in &self.primary_key {
                 let raw = slots.get(*at).filter(|raw| *raw != "null").ok_or("the key lacks a column")?;
-                self.push(builder, *at, raw)?;
+                push(builder, &self.columns, *at, self.timestamp_unit, raw)?;
             }
         }
         builder.keep(ChangeOp::Delete);
         Ok(())
     }
+}
+
+fn push(builder: &mut ChangeBuilder, columns: &[Column], at: usize, unit: Option<Unit>, raw: &str) -> Result<(), Misfit> {
+    let sql_type = &columns[at].sql_type;
+    let value = match (sql_type, raw.as_bytes().first()) {
+        (SqlType::Json | SqlType::Jsonb, Some(first)) if *first != b'n' => Scalar::Json(raw.into()),
+        (_, Some(b'-' | b'0'..=b'9')) if unit.is_some() => numeric_wire(sql_type, unit).read(raw)?,
+        _ => Scalar::of_json(raw)?,
+    };
+    builder.push(at, value)
 }
 
 fn read_object<'a>(fields: &mut Fields, scanner: &mut Scanner<'a>) -> Result<Slots<'a>, String> {

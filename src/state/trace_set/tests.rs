@@ -92,3 +92,21 @@ fn an_entry_that_is_no_weight_is_refused() {
         assert!(matches!(loaded, Err(StateError::Corrupted { .. })));
     }
 }
+
+#[test]
+fn a_trace_made_after_its_object_was_forgotten_starts_empty_and_in_any_form() {
+    let set = set();
+    let rows = parse("k int8, v text", "1 a +1");
+    set.trace(id(1, 0), rows.schema(), 1).unwrap().insert(&rows).unwrap();
+    checkpoint(&set);
+    let again = TraceSet::new(set.store().clone());
+    let mut writes = Writes::new();
+    again.drop_object(ObjectId(1), &mut writes);
+    let other = parse("k int8", "7 +1");
+    let trace = again.trace(id(1, 0), other.schema(), 1).unwrap();
+    assert!(trace.is_empty(), "what the store still has is not the new trace's");
+    trace.insert(&other).unwrap();
+    again.dirty(&mut writes).unwrap();
+    again.store().write(writes, true).unwrap();
+    assert_eq!(TraceSet::new(set.store().clone()).trace(id(1, 0), other.schema(), 1).unwrap().len(), 1);
+}

@@ -26,6 +26,8 @@ pub struct Call {
     pub kind: Kind,
     /// The argument; 0 for `count(*)`, which has none.
     pub column: usize,
+    pub distinct: bool,
+    pub filter: Option<usize>,
     pub output: DataType,
 }
 
@@ -61,6 +63,6 @@ impl Call {
                 return Err(DataflowError::Unsupported(format!("{name}({of}) as {} is not supported", SqlType::of_arrow(output))));
             }
         };
-        Ok(Call { kind, column, output: call.output.clone() })
+        Ok(Call { kind, column, distinct: call.distinct, filter: call.filter, output: call.output.clone() })
     }
 }

@@ -1,4 +1,4 @@
-//! From accumulators to the values of a result column, and the failures of those that do not fit their type.
+//! From records to the values of the result columns, and the failures of those that do not fit their type.
 
 use std::sync::Arc;
 
@@ -6,66 +6,94 @@ use arrow::array::{ArrayRef, Decimal128Array, Float32Array, Float64Array, Int64A
 use arrow::datatypes::DataType;
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::operators::aggregate::accumulator::{Accumulator, GroupState};
+use crate::dataflow::operators::aggregate::accumulate::{extreme, integer_sum};
 use crate::dataflow::operators::aggregate::call::{Call, Kind};
+use crate::dataflow::operators::aggregate::extremes;
+use crate::dataflow::operators::aggregate::layout::Access;
+use crate::dataflow::operators::aggregate::streams::number;
 use crate::types::eval_error::out_of_range;
-use crate::types::{Report, SqlType};
+use crate::types::{ExactFloat, Report, SqlType};
+use crate::zset::row_codec::canonical;
 
-/// The results of the groups, of which this is call `index`; null for a group that fails, with the reason in
-/// `failures` unless an earlier call left one there. Not for min and max.
-pub fn results(call: &Call, states: &[GroupState], index: usize, failures: &mut [Option<Report>]) -> Result<ArrayRef, DataflowError> {
-    let mut fail = |g: usize| {
-        failures[g].get_or_insert_with(|| out_of_range(&SqlType::of_arrow(&call.output)));
-    };
-    let accumulators = || states.iter().map(|state| &state.accumulators[index]).enumerate();
-    // The result of each group with values, by a function that gives none when the type does not hold it.
-    macro_rules! each {
-        ($($pattern:pat => $result:expr),*) => {
-            accumulators().map(|(g, accumulator)| match accumulator {
-                Accumulator::Integer { count: 0, .. } | Accumulator::Float { count: 0, .. } => None,
-                $($pattern => $result.or_else(|| { fail(g); None }),)*
-                _ => None,
-            })
-        };
+/// The state of some groups at one moment.
+pub struct States<'a> {
+    /// Their records, one after the other.
+    pub records: &'a [u8],
+    pub width: usize,
+    /// Their sums of floats, by accumulator and group.
+    pub floats: &'a [Vec<ExactFloat>],
+    /// The first and last values of the groups, by trace.
+    pub values: &'a [(Option<ArrayRef>, Option<ArrayRef>)],
+}
+
+impl States<'_> {
+    fn each(&self, at: usize) -> impl Iterator<Item = &[u8]> {
+        self.records.chunks_exact(self.width).map(move |record| &record[at..])
     }
-    Ok(match (&call.output, call.kind) {
-        (_, Kind::CountStar) => Arc::new(states.iter().map(|state| Some(state.weight)).collect::<Int64Array>()),
-        (_, Kind::Count) => {
-            let counts = accumulators().map(|(_, accumulator)| match accumulator {
-                Accumulator::Count(count) => Some(*count),
-                _ => None,
-            });
-            Arc::new(counts.collect::<Int64Array>())
-        }
-        (DataType::Int64, _) => Arc::new(each!(Accumulator::Integer { sum, .. } => sum.to_i64()).collect::<Int64Array>()),
-        (DataType::Decimal128(precision, scale), kind) => {
-            let values: Decimal128Array = match kind {
-                Kind::MeanInteger { more_scale } => {
-                    each!(Accumulator::Integer { sum, count } => sum.mean(*count, more_scale, *precision)).collect()
-                }
-                _ => each!(Accumulator::Integer { sum, .. } => sum.to_decimal(*precision)).collect(),
-            };
-            Arc::new(values.with_precision_and_scale(*precision, *scale)?)
-        }
-        (output, kind) => {
-            let mean = kind == Kind::MeanFloat;
-            let values = each!(Accumulator::Float { sum, count } => if mean { sum.mean(*count) } else { sum.value() });
-            match output {
-                DataType::Float32 => {
-                    let values: Vec<Option<f64>> = values.collect();
-                    let narrow = values.into_iter().enumerate().map(|(g, value)| {
-                        let value = value?;
-                        let narrow = value as f32;
-                        if narrow.is_infinite() && value.is_finite() {
-                            fail(g);
-                            return None;
-                        }
-                        Some(narrow)
-                    });
-                    Arc::new(narrow.collect::<Float32Array>())
-                }
-                _ => Arc::new(values.collect::<Float64Array>()),
+
+    /// The column of a call's results; null for a group that fails, with the reason in `failures` unless an earlier call
+    /// left one there.
+    pub fn results(&self, call: &Call, access: Access, failures: &mut [Option<Report>]) -> Result<ArrayRef, DataflowError> {
+        let mut fail = |group: usize| {
+            failures[group].get_or_insert_with(|| out_of_range(&SqlType::of_arrow(&call.output)));
+        };
+        let column: ArrayRef = match access {
+            Access::Weight => Arc::new(self.each(0).map(|record| Some(number(record))).collect::<Int64Array>()),
+            Access::Count(at) => Arc::new(self.each(at).map(|record| Some(number(record))).collect::<Int64Array>()),
+            Access::Extreme(at) => extremes::column(&call.output, self.each(at).map(extreme))?,
+            Access::Values { at, last } => {
+                let (first, greatest) = &self.values[at];
+                let column = if last { greatest } else { first };
+                column.clone().ok_or_else(|| DataflowError::Plan("no trace of an aggregate's values".into()))?
             }
-        }
-    })
+            Access::Integers { sum, count } => {
+                let groups = self.each(sum).map(integer_sum).zip(self.each(count).map(number)).enumerate();
+                macro_rules! values {
+                    ($value:expr) => {
+                        groups.map(|(group, (sum, count))| {
+                            let value = if count == 0 { None } else { Some($value(sum, count)) };
+                            value.and_then(|value| {
+                                value.or_else(|| {
+                                    fail(group);
+                                    None
+                                })
+                            })
+                        })
+                    };
+                }
+                match (&call.output, call.kind) {
+                    (DataType::Decimal128(precision, scale), Kind::MeanInteger { more_scale }) => {
+                        let values: Decimal128Array =
+                            values!(|sum: crate::types::ExactInteger, count| sum.mean(count, more_scale, *precision)).collect();
+                        Arc::new(values.with_precision_and_scale(*precision, *scale)?)
+                    }
+                    (DataType::Decimal128(precision, scale), _) => {
+                        let values: Decimal128Array = values!(|sum: crate::types::ExactInteger, _| sum.to_decimal(*precision)).collect();
+                        Arc::new(values.with_precision_and_scale(*precision, *scale)?)
+                    }
+                    _ => Arc::new(values!(|sum: crate::types::ExactInteger, _| sum.to_i64()).collect::<Int64Array>()),
+                }
+            }
+            Access::Floats { sum, count } => {
+                let mean = call.kind == Kind::MeanFloat;
+                let narrow = call.output == DataType::Float32;
+                let values = self.floats[sum].iter().zip(self.each(count).map(number)).enumerate().map(|(group, (sum, count))| {
+                    if count == 0 {
+                        return None;
+                    }
+                    let value = if mean { sum.mean(count) } else { sum.value() };
+                    let fits = |value: &f64| !narrow || !(*value as f32).is_infinite() || value.is_infinite();
+                    value.filter(fits).or_else(|| {
+                        fail(group);
+                        None
+                    })
+                });
+                match narrow {
+                    true => Arc::new(values.map(|value| value.map(|v| v as f32)).collect::<Float32Array>()),
+                    false => Arc::new(values.collect::<Float64Array>()),
+                }
+            }
+        };
+        Ok(canonical(&column))
+    }
 }

@@ -124,7 +124,7 @@ fn left_join() -> impl FnMut(&str, &str) -> String {
         epoch = epoch.next();
         let sides = [(ObjectId(0), left), (ObjectId(1), right)];
         let inputs = sides.map(|(id, text)| (id, Delta(parse("k int8, v int8", text))));
-        print(&circuit.step(epoch, 0, &BTreeMap::from(inputs)).unwrap().delta.0)
+        print(&circuit.step(epoch, 0, &BTreeMap::from(inputs)).unwrap().delta.0.consolidate().unwrap())
     }
 }
 

@@ -74,6 +74,37 @@ fn first_rows_of_all() {
     check(&[], &[], 1);
 }
 
+/// An input that only grows: the same answers from the first rows alone.
+#[test]
+fn rows_behind_the_limit_are_forgotten_where_none_is_taken_back() {
+    use rand::{Rng, SeedableRng};
+    for (seed, rank) in (0..40u64).zip([false, true].into_iter().cycle()) {
+        let mut random = rand::rngs::SmallRng::seed_from_u64(seed);
+        let (order, limit) = ([by(1, true, seed % 4 < 2)], random.random_range(1..4));
+        let mut plan = plan(&[0], &order, limit, rank);
+        if let CircuitPlan::TopN { input, .. } = &mut plan
+            && let CircuitPlan::Input { append_only, .. } = input.as_mut()
+        {
+            *append_only = true;
+        }
+        let traces = TraceSet::new(Arc::new(Store::memory()));
+        let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).unwrap();
+        let (mut all, mut shown) = (Rel::new(), Printed::new());
+        for epoch in 0..40 {
+            let mut change = Rel::new();
+            for _ in 0..random.random_range(0..5) {
+                let row: Row = (0..3).map(|_| Some(random.random_range(-1..=3)).filter(|v| *v >= 0)).collect();
+                *change.entry(row.clone()).or_insert(0) += 1;
+                *all.entry(row).or_insert(0) += 1;
+            }
+            let inputs = BTreeMap::from([(ObjectId(0), Delta(zset(&columns(NAMES), &change)))]);
+            add(&mut shown, &circuit.step(Epoch(epoch), 0, &inputs).unwrap().delta.0);
+            assert_eq!(shown, sorted_again(&all, &[0], &order, limit, rank), "seed {seed}, epoch {epoch}");
+        }
+        assert!(traces.usage(VIEW).entries <= 5 * limit, "seed {seed}");
+    }
+}
+
 #[test]
 fn an_inconsistent_input_is_told() {
     let mut circuit = Circuit::render(&plan(&[0], &[], 1, false), VIEW, &TraceSet::new(Arc::new(Store::memory())), 0).unwrap();

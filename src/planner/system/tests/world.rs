@@ -19,7 +19,7 @@ use super::super::table_functions::table_function;
 use super::super::value::{Value, values};
 use super::super::view::SystemView;
 use super::super::{oids, registry};
-use crate::catalog::{Definition, Entry};
+use crate::catalog::{Definition, Entry, SinkInput};
 use crate::types::{Column, Epoch, ObjectId, RelationSchema, SqlType};
 
 pub const ORDERS: u32 = 16384;
@@ -57,7 +57,7 @@ pub fn view() -> Arc<SystemView> {
         connector: "iceberg".into(),
         options: BTreeMap::from([("s3.secret-access-key".to_string(), "hush".to_string())]),
         sink_id: "one".into(),
-        input: ObjectId(REVENUE),
+        input: SinkInput::Relation(ObjectId(REVENUE)),
     };
     let query = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer".to_string();
     let entries = vec![

@@ -24,6 +24,12 @@ fn append(path: &Path, text: &str) {
     OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
+/// File by file the rows and then the dead, each in order: how a stretch is cut decides only how the two interleave.
+fn apart(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort_by_key(|line| line.split(": ").next().map(|file| (file.to_string(), line.contains(": dead "))));
+    lines
+}
+
 /// What comes, without the path of the file.
 fn ids(source: &mut FileSource) -> Vec<String> {
     flat(&drain(source, budget(1000, 1 << 20))).into_iter().map(|line| line.rsplit(": ").next().unwrap().to_string()).collect()
@@ -43,7 +49,7 @@ fn a_line_counts_once_its_newline_is_there() {
     let start = source.start().unwrap();
     source.resume(&start, None).unwrap();
     assert_eq!(ids(&mut source), ["Insert 1 NULL", "Insert 2 NULL"]);
-    assert_eq!(source.ends().unwrap().0.into_values().next(), Some(24));
+    assert_eq!(source.ends().unwrap().0.into_values().next(), Some(23));
     append(&file, "3}");
     assert_eq!(ids(&mut source), [""; 0]);
     append(&file, "\n");
@@ -106,13 +112,12 @@ fn a_stretch_comes_again_as_it_was() {
         assert_eq!(cuts.iter().map(|(_, _, lines)| lines.len()).sum::<usize>(), if follow == "true" { 1000 } else { 1001 });
         for (before, after, lines) in &cuts {
             source.resume(before, Some(after)).unwrap();
-            assert_eq!(flat(&drain(&mut source, budget(11, 333))), *lines);
+            assert_eq!(apart(flat(&drain(&mut source, budget(11, 333)))), apart(lines.clone()));
         }
         // All of it in one stretch, and then on from there.
         source.resume(&Offsets::default(), Some(&at)).unwrap();
-        let mut all: Vec<String> = cuts.into_iter().flat_map(|(_, _, lines)| lines).collect();
-        all.sort_by_key(|line| line.split(": ").next().map(str::to_string));
-        assert_eq!(flat(&drain(&mut source, budget(1000, 1 << 20))), all);
+        let all: Vec<String> = cuts.into_iter().flat_map(|(_, _, lines)| lines).collect();
+        assert_eq!(apart(flat(&drain(&mut source, budget(1000, 1 << 20)))), apart(all));
         source.resume(&at, None).unwrap();
         assert_eq!(ids(&mut source), [""; 0]);
     }
@@ -170,7 +175,9 @@ fn a_line_over_the_limit_is_dead_and_passed() {
     source.resume(&ends, None).unwrap();
     assert_eq!(ids(&mut source), [""; 0]);
     append(&file, "y\n{\"id\":4}\n");
-    assert_eq!(ids(&mut source).last().map(String::as_str), Some("Insert 4 NULL"));
+    let lines = ids(&mut source);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.contains(&"Insert 4 NULL".to_string()) && lines.iter().any(|l| l.starts_with("dead ")), "{lines:?}");
 }
 
 #[test]

@@ -1,0 +1,156 @@
+"""Runs Nexmark queries on floe and prints what they cost.
+
+Each query runs twice, each time on a fresh server: into a sink that discards (what the computation costs), and as a
+materialized view (what keeping the answer costs on top), whose whole answer is then compared with DuckDB's over the same
+files. The clock and the CPU count go from the first CREATE to the answer of FLUSH: decoding, computing and the
+server's own durability are all in them.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import report
+from queries import COLUMNS, ORDER
+from server import Refused, Server, first_line, machine_busy
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def data_of(options):
+    """The input files: made once, then kept."""
+    folder = Path(options.cache) / f"split-{options.events}-{options.parts}"
+    if not folder.exists():
+        part = folder.with_name(folder.name + ".part")
+        say(f"writing {options.events} events to {folder}")
+        command = [options.floe, "generate", "nexmark", "--events", str(options.events), "--parts", str(options.parts)]
+        subprocess.run(command + ["--what", "split", "--dir", str(part)], check=True, stdout=subprocess.DEVNULL)
+        part.rename(folder)
+    return folder
+
+
+def sources(data):
+    """Three sources, and views over them with the names that the queries use."""
+    statements = []
+    for table, columns in COLUMNS.items():
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        options = f"connector = 'file', path = '{data}/{table}/part-*.jsonl', follow = 'false', timestamp.unit = 'millis'"
+        statements.append(f"CREATE SOURCE {table}_raw ({declared}) WITH ({options}) FORMAT PLAIN ENCODE JSON;")
+        shown = ", ".join(f'"{name}" AS {"ts" if name == "dateTime" else name}' for name in columns)
+        statements.append(f"CREATE VIEW {table} AS SELECT {shown} FROM {table}_raw;")
+    return statements
+
+
+def measure(options, data, text, mode, answer=None):
+    """One run: a fresh server, one object, FLUSH. `answer` is where a view's rows go."""
+    server = Server(options.floe, options.folder, options.workers)
+    try:
+        create = {
+            "sink": f"CREATE SINK q AS {text} WITH (connector = 'blackhole');",
+            "view": f"CREATE MATERIALIZED VIEW q AS {text};",
+        }[mode]
+        script = "\n".join(sources(data) + [create, "FLUSH;"])
+        others, used, begin = machine_busy(), server.cpu(), time.perf_counter()
+        client = server.start_sql(script)
+        told = begin
+        while client.poll() is None:
+            time.sleep(0.005)
+            now = time.perf_counter()
+            if now - told > 10:
+                told = now
+                say(f"    {now - begin:.0f} s, {server.cpu() - used:.0f} CPU s, {server.peak_mib():.0f} MiB")
+            if now - begin > options.timeout or server.process.poll() is not None:
+                client.kill()
+                why = "the server ended" if server.process.poll() is not None else f"not done after {options.timeout} s"
+                return {"refused": f"{why}\n{server.said()}"}
+        wall, spent = time.perf_counter() - begin, server.cpu() - used
+        result = {"wall_s": wall, "cpu_s": spent, "rss_mib": server.peak_mib(), "others": max(0.0, machine_busy() - others - spent) / wall}
+        if client.returncode != 0:
+            return {"refused": first_line(client.stderr.read())}
+        records, dead = server.rows("SELECT sum(records), sum(dead_letters) FROM floe_sources")[0].split(",")
+        if (int(records), int(dead)) != (options.events, 0):
+            raise SystemExit(f"floe read {records} records of {options.events}, {dead} of them not decoded")
+        if mode == "sink" and (errors := server.rows("SELECT error FROM floe_sinks WHERE error IS NOT NULL")):
+            raise SystemExit(f"the sink does not get on: {errors}")
+        if answer:
+            server.save("SELECT * FROM q", answer)
+        return result
+    except Refused as refused:
+        return {"refused": str(refused)}
+    finally:
+        server.stop()
+
+
+def judge(options, data, query, answer):
+    command = [sys.executable, "-B", str(Path(__file__).with_name("judge.py")), "--data", str(data), "--query", query, "--threads", "2"]
+    if answer and os.path.exists(answer):
+        command += ["--floe", answer]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        return {"refused": (run.stderr.strip().splitlines() or ["no reason given"])[-1]}
+    return json.loads(run.stdout)
+
+
+def middle(runs):
+    """The medians of several runs of one thing; the first refusal if there is one."""
+    refused = next((run for run in runs if "refused" in run), None)
+    return refused or {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--floe", required=True, help="the binary")
+    parser.add_argument("--cache", required=True, help="where input files and results are kept")
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--parts", type=int, default=2, help="input files of each kind")
+    parser.add_argument("--queries", default=",".join(ORDER))
+    parser.add_argument("--runs", type=int, default=1, help="runs of each query; figures are medians")
+    parser.add_argument("--workers", type=int, help="floe serve --workers; its default when absent")
+    parser.add_argument("--texts", default=ROOT / "examples" / "nexmark", type=Path, help="the folder with floe's q*.sql")
+    parser.add_argument("--timeout", type=float, default=900, help="seconds after which a run is given up")
+    parser.add_argument("--folder", default="/tmp", help="where servers keep their state while they run")
+    parser.add_argument("--docs", action="store_true", help="puts the table into docs/benchmarks.md")
+    options = parser.parse_args()
+    queries = options.queries.split(",")
+    if unknown := [query for query in queries if query not in ORDER]:
+        parser.error(f"no such query: {', '.join(unknown)}")
+    data = data_of(options).resolve()
+    results = Path(options.cache) / f"results-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
+    answer = f"{options.cache}/answer-{os.getpid()}.csv"
+    rows = []
+    for query in queries:
+        text = (options.texts / f"{query}.sql").read_text().strip().rstrip(";")
+        runs = {"sink": [], "view": []}
+        for _ in range(options.runs):
+            for mode in runs:
+                say(f"{query} as a {mode}")
+                result = measure(options, data, text, mode, answer if mode == "view" else None)
+                say(f"    {report.told(result, options.events)}")
+                runs[mode].append(result)
+        duck = judge(options, data, query, answer)
+        Path(answer).unlink(missing_ok=True)
+        say(f"    DuckDB: {report.told(duck, options.events)}, the answers {report.verdict(duck)}")
+        row = {"query": query, "events": options.events, "workers": options.workers, "runs": options.runs}
+        row |= {mode: middle(found) for mode, found in runs.items()} | {"duckdb": duck}
+        rows.append(row)
+        with results.open("a") as out:
+            out.write(json.dumps(row) + "\n")
+    table = report.table(rows)
+    print(table)
+    say(f"as JSON lines: {results}")
+    if options.docs:
+        report.put(ROOT / "docs" / "benchmarks.md", report.head(options.events, options.runs, options.workers, rows) + table)
+    if any(report.verdict(row["duckdb"]) not in ("equal", "not compared") for row in rows):
+        raise SystemExit("an answer is wrong")
+
+
+main()

@@ -1,0 +1,78 @@
+//! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
+
+mod sink_queries;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use futures::TryStreamExt;
+use tokio::runtime::Handle;
+
+use super::api::{Login, Response};
+use super::{Coordinator, CoordinatorConfig, Database, OpenDatabase};
+use crate::types::{Report, SqlState};
+
+struct Floe {
+    coordinator: Arc<Coordinator>,
+}
+
+impl Floe {
+    async fn open(data: &Path) -> Floe {
+        let config = CoordinatorConfig { data: data.to_path_buf(), ..CoordinatorConfig::default() };
+        let handle = Handle::current();
+        for _ in 0..250 {
+            let (config, handle) = (config.clone(), handle.clone());
+            match tokio::task::spawn_blocking(move || Coordinator::open(config, handle)).await.unwrap() {
+                Ok(coordinator) => return Floe { coordinator },
+                // Tasks of the one before may hold the store for a moment longer.
+                Err(report) if report.sqlstate == SqlState::OBJECT_IN_USE => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(report) => panic!("{report}"),
+            }
+        }
+        panic!("the state directory stays in use");
+    }
+
+    /// Stops it, so that the directory can be opened again.
+    async fn close(self) {
+        self.coordinator.shutdown().await;
+    }
+
+    /// Each statement by itself; the rows of the last, `a|b` each, sorted.
+    async fn try_sql(&self, text: &str) -> Result<Vec<String>, Report> {
+        let login = Login { user: "floe".to_string(), database: "floe".to_string(), ..Login::default() };
+        let mut session = OpenDatabase(self.coordinator.clone()).session(login)?;
+        let mut lines = Vec::new();
+        for statement in session.parse(text)? {
+            session.begin_implicit();
+            lines = match session.execute(&statement, Vec::new()).await? {
+                Response::Rows { rows, .. } => {
+                    let options = FormatOptions::default().with_null("NULL");
+                    let mut lines = Vec::new();
+                    for batch in rows.try_collect::<Vec<_>>().await? {
+                        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+                        let line = |row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|");
+                        lines.extend((0..batch.num_rows()).map(line));
+                    }
+                    lines
+                }
+                _ => Vec::new(),
+            };
+            session.commit_implicit().await?;
+        }
+        lines.sort();
+        Ok(lines)
+    }
+
+    async fn sql(&self, text: &str) -> Vec<String> {
+        self.try_sql(text).await.unwrap_or_else(|report| panic!("{text}: {report}"))
+    }
+
+    async fn refused(&self, text: &str) -> String {
+        match self.try_sql(text).await {
+            Ok(lines) => panic!("{text} gave {lines:?}"),
+            Err(report) => report.to_string(),
+        }
+    }
+}

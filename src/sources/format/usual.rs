@@ -1,0 +1,166 @@
+//! Values in the form in which producers nearly always write them, read straight from the record's bytes.
+//!
+//! Each reader takes what follows from a value's first byte on and gives the value with the number of bytes it took, or
+//! `None` for every other form: that value is then read the general way, which knows them all. What a reader does take
+//! means the same there.
+
+use super::temporal::{MICROS_PER_DAY, days_from_civil, days_in_month};
+
+/// A whole number of at most 18 digits.
+pub fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
+    let negative = bytes.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let mut number: i64 = 0;
+    let mut at = start;
+    while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
+        at += 1;
+    }
+    let digits = at - start;
+    let goes_on = matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
+    if digits == 0 || digits > 18 || goes_on || (digits > 1 && bytes[start] == b'0') {
+        return None;
+    }
+    Some((if negative { -number } else { number }, at))
+}
+
+/// A decimal as its digits and how many of them stand behind the point; at most 18 digits.
+pub fn decimal(bytes: &[u8]) -> Option<(i64, u32, usize)> {
+    let negative = bytes.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let (mut number, mut at, mut point) = (0i64, start, None);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add(i64::from(byte - b'0')),
+            b'.' if point.is_none() && at > start => point = Some(at),
+            _ => break,
+        }
+        at += 1;
+    }
+    let whole = point.unwrap_or(at) - start;
+    let fraction = point.map_or(0, |point| at - point - 1);
+    let goes_on = matches!(bytes.get(at), Some(b'e' | b'E' | b'.'));
+    let malformed = whole == 0 || (point.is_some() && fraction == 0) || (whole > 1 && bytes[start] == b'0');
+    if malformed || goes_on || whole + fraction > 18 {
+        return None;
+    }
+    Some((if negative { -number } else { number }, fraction as u32, at))
+}
+
+/// `"2026-01-02 03:04:05"`, with `T` in the middle and a fraction of up to six digits too, and with no other zone than
+/// `Z`: microseconds since 1970.
+pub fn timestamp(bytes: &[u8]) -> Option<(i64, usize)> {
+    let text = bytes.first_chunk::<20>()?;
+    let number = |from: usize, digits: usize| {
+        let mut number = 0u32;
+        for byte in &text[from..from + digits] {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            number = number * 10 + u32::from(digit);
+        }
+        Some(number)
+    };
+    let apart = [text[0], text[5], text[8], text[14], text[17]] == [b'"', b'-', b'-', b':', b':'];
+    if !apart || !matches!(text[11], b' ' | b'T') {
+        return None;
+    }
+    let (year, month, day) = (i64::from(number(1, 4)?), number(6, 2)?, number(9, 2)?);
+    let (hour, minute, second) = (number(12, 2)?, number(15, 2)?, number(18, 2)?);
+    let exists = (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month) && hour < 24 && minute < 60 && second < 60;
+    if !exists || year == 0 {
+        return None;
+    }
+    let mut at = text.len();
+    let mut fraction = 0i64;
+    if bytes.get(at) == Some(&b'.') {
+        at += 1;
+        let start = at;
+        while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|digit| *digit < 10 && at - start < 6) {
+            fraction = fraction * 10 + i64::from(digit);
+            at += 1;
+        }
+        let digits = at - start;
+        if digits == 0 {
+            return None;
+        }
+        fraction *= 10i64.pow(6 - digits as u32);
+    }
+    at += usize::from(bytes.get(at) == Some(&b'Z'));
+    if bytes.get(at) != Some(&b'"') {
+        return None;
+    }
+    let seconds = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    Some((days_from_civil(year, month, day) * MICROS_PER_DAY + seconds * 1_000_000 + fraction, at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::format::temporal::parse_timestamp;
+
+    #[test]
+    fn integers() {
+        for (text, expected) in [
+            ("0,", Some((0, 1))),
+            ("-0}", Some((0, 2))),
+            ("123456789012345678", Some((123_456_789_012_345_678, 18))),
+            ("-42 ", Some((-42, 3))),
+            ("1234567890123456789", None),
+            ("01", None),
+            ("1.0", None),
+            ("1e3", None),
+            ("-", None),
+            ("\"1\"", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals() {
+        for (text, expected) in [
+            ("12.50,", Some((1250, 2, 5))),
+            ("-0.1", Some((-1, 1, 4))),
+            ("7", Some((7, 0, 1))),
+            ("1.", None),
+            (".5", None),
+            ("00.5", None),
+            ("1.5e3", None),
+            ("1.2.3", None),
+            ("1234567890.123456789", None),
+        ] {
+            assert_eq!(decimal(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn timestamps_mean_what_they_mean_elsewhere() {
+        for text in [
+            "2026-02-28 23:59:59",
+            "1969-12-31T23:59:59.999999",
+            "0001-01-01 00:00:00.5",
+            "9999-12-31T00:00:00.123",
+            "2024-02-29 01:02:03Z",
+        ] {
+            let quoted = format!("\"{text}\"");
+            assert_eq!(timestamp(quoted.as_bytes()), Some((parse_timestamp(text).unwrap().0, quoted.len())), "{text}");
+        }
+        for text in [
+            "2023-02-29 00:00:00",
+            "2023-02-28 24:00:00",
+            "2023-02-28 00:00:60",
+            "2023-02-28 00:00",
+            "2023-02-28 00:00:00+01",
+            "2023-02-28 00:00:00.",
+            "2023-02-28 00:00:00.1234567",
+            "2023-2-28 00:00:00.0",
+            "0000-01-01 00:00:00",
+        ] {
+            assert_eq!(timestamp(format!("\"{text}\"").as_bytes()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Columns as keys: hashes of rows and whether two are equal, without turning rows into bytes.
+//!
+//! Equal means what it means for [`RowCodec`]: NULL is one value, all NaN are equal, -0.0 equals 0.0; floats must be
+//! canonical already. The hashes are for tables in memory: they are nowhere stored, and other with every version.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, UInt32Type,
+};
+use arrow::error::ArrowError;
+use arrow_row::Rows;
+
+use super::RowCodec;
+
+/// Some columns of a batch.
+pub struct KeyColumns {
+    columns: Vec<KeyColumn>,
+    rows: usize,
+}
+
+struct KeyColumn {
+    values: Values,
+    /// `None` where the column has no null.
+    nulls: Option<NullBuffer>,
+}
+
+/// Null rows have some value.
+enum Values {
+    Narrow(ScalarBuffer<i32>),
+    Word(ScalarBuffer<i64>),
+    Wide(ScalarBuffer<i128>),
+    Bytes(OffsetBuffer<i32>, Buffer),
+    /// Types that are rarely keys, by their row bytes.
+    Encoded(Rows),
+}
+
+impl KeyColumns {
+    /// The columns are of one length, which `rows` says for none.
+    pub fn new(columns: &[ArrayRef], rows: usize) -> Result<KeyColumns, ArrowError> {
+        let columns = columns.iter().map(KeyColumn::new).collect::<Result<_, _>>()?;
+        Ok(KeyColumns { columns, rows })
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// A hash of each row.
+    pub fn hashes(&self) -> Vec<u64> {
+        let mut hashes = vec![SEED; self.rows];
+        self.columns.iter().for_each(|column| column.hash(&mut hashes));
+        hashes
+    }
+
+    /// The hash of one row: that which [`KeyColumns::hashes`] gives for it.
+    pub fn hash_of(&self, row: usize) -> u64 {
+        self.columns.iter().fold(SEED, |hash, column| column.mix_row(hash, row))
+    }
+
+    pub fn equal(&self, a: usize, b: usize) -> bool {
+        self.columns.iter().all(|column| column.equal(a, column, b))
+    }
+
+    /// Whether row `a` here and row `b` there are equal; the columns there have the same types.
+    pub fn equals(&self, a: usize, other: &KeyColumns, b: usize) -> bool {
+        self.columns.iter().zip(&other.columns).all(|(mine, theirs)| mine.equal(a, theirs, b))
+    }
+
+    /// Whether any of the row's columns is null.
+    pub fn has_null(&self, row: usize) -> bool {
+        self.columns.iter().any(|column| column.is_null(row))
+    }
+}
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const NULL: u64 = 0x2545_f491_4f6c_dd1d;
+
+/// Mixes a word into a hash: both halves of the product of two 64-bit numbers.
+pub fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word).wrapping_mul(0xa076_1d64_78bd_642f);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// A hash of bytes.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    mix_bytes(SEED, bytes)
+}
+
+fn mix_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        hash = mix(hash, u64::from_le_bytes(*word));
+        rest = after;
+    }
+    let mut last = [0u8; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    // The length tells "a" from "a\0".
+    mix(mix(hash, u64::from_le_bytes(last)), bytes.len() as u64)
+}
+
+impl KeyColumn {
+    fn new(column: &ArrayRef) -> Result<KeyColumn, ArrowError> {
+        let values = match column.data_type() {
+            DataType::Boolean => Values::Narrow(column.as_boolean().values().iter().map(i32::from).collect()),
+            DataType::Int8 => Values::Narrow(column.as_primitive::<Int8Type>().values().iter().map(|v| i32::from(*v)).collect()),
+            DataType::Int16 => Values::Narrow(column.as_primitive::<Int16Type>().values().iter().map(|v| i32::from(*v)).collect()),
+            DataType::Int32 => Values::Narrow(column.as_primitive::<Int32Type>().values().clone()),
+            DataType::UInt32 => Values::Narrow(column.as_primitive::<UInt32Type>().values().iter().map(|v| *v as i32).collect()),
+            DataType::Date32 => Values::Narrow(column.as_primitive::<Date32Type>().values().clone()),
+            DataType::Float32 => Values::Narrow(column.as_primitive::<Float32Type>().values().iter().map(|v| v.to_bits() as i32).collect()),
+            DataType::Int64 => Values::Word(column.as_primitive::<Int64Type>().values().clone()),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                Values::Word(column.as_primitive::<TimestampMicrosecondType>().values().clone())
+            }
+            DataType::Time64(TimeUnit::Microsecond) => Values::Word(column.as_primitive::<Time64MicrosecondType>().values().clone()),
+            DataType::Float64 => Values::Word(column.as_primitive::<Float64Type>().values().iter().map(|v| v.to_bits() as i64).collect()),
+            DataType::Decimal128(..) => Values::Wide(column.as_primitive::<Decimal128Type>().values().clone()),
+            DataType::Utf8 => {
+                let texts = column.as_string::<i32>();
+                Values::Bytes(texts.offsets().clone(), texts.values().clone())
+            }
+            DataType::Binary => {
+                let bytes = column.as_binary::<i32>();
+                Values::Bytes(bytes.offsets().clone(), bytes.values().clone())
+            }
+            other => {
+                let schema = Arc::new(Schema::new(vec![Field::new("", other.clone(), true)]));
+                Values::Encoded(RowCodec::new(schema)?.encode(std::slice::from_ref(column))?)
+            }
+        };
+        Ok(KeyColumn { values, nulls: column.logical_nulls().filter(|nulls| nulls.null_count() > 0) })
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    fn hash(&self, hashes: &mut [u64]) {
+        // One loop a type, so that each is a tight one; nulls are put right behind it.
+        let before: Vec<(usize, u64)> = match &self.nulls {
+            Some(nulls) => (0..nulls.len()).filter(|row| nulls.is_null(*row)).map(|row| (row, hashes[row])).collect(),
+            None => Vec::new(),
+        };
+        match &self.values {
+            Values::Narrow(values) => values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(*hash, *value as u64)),
+            Values::Word(values) => values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(*hash, *value as u64)),
+            Values::Wide(values) => {
+                values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(mix(*hash, *value as u64), (*value >> 64) as u64))
+            }
+            Values::Bytes(offsets, data) => offsets
+                .windows(2)
+                .zip(hashes.iter_mut())
+                .for_each(|(ends, hash)| *hash = mix_bytes(*hash, &data[ends[0] as usize..ends[1] as usize])),
+            Values::Encoded(rows) => rows.iter().zip(hashes.iter_mut()).for_each(|(row, hash)| *hash = mix_bytes(*hash, row.data())),
+        }
+        for (row, hash) in before {
+            hashes[row] = mix(hash, NULL);
+        }
+    }
+
+    fn mix_row(&self, hash: u64, row: usize) -> u64 {
+        if self.is_null(row) {
+            return mix(hash, NULL);
+        }
+        match &self.values {
+            Values::Narrow(values) => mix(hash, values[row] as u64),
+            Values::Word(values) => mix(hash, values[row] as u64),
+            Values::Wide(values) => mix(mix(hash, values[row] as u64), (values[row] >> 64) as u64),
+            Values::Bytes(offsets, data) => mix_bytes(hash, &data[offsets[row] as usize..offsets[row + 1] as usize]),
+            Values::Encoded(rows) => mix_bytes(hash, rows.row(row).data()),
+        }
+    }
+
+    fn equal(&self, a: usize, other: &KeyColumn, b: usize) -> bool {
+        match (self.is_null(a), other.is_null(b)) {
+            (false, false) => {}
+            (a, b) => return a && b,
+        }
+        match (&self.values, &other.values) {
+            (Values::Narrow(mine), Values::Narrow(theirs)) => mine[a] == theirs[b],
+            (Values::Word(mine), Values::Word(theirs)) => mine[a] == theirs[b],
+            (Values::Wide(mine), Values::Wide(theirs)) => mine[a] == theirs[b],
+            (Values::Bytes(ends, data), Values::Bytes(their_ends, their_data)) => {
+                data[ends[a] as usize..ends[a + 1] as usize] == their_data[their_ends[b] as usize..their_ends[b + 1] as usize]
+            }
+            (Values::Encoded(mine), Values::Encoded(theirs)) => mine.row(a).data() == theirs.row(b).data(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SmallRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+    use crate::zset::text::parse;
+
+    #[test]
+    fn equal_rows_are_those_of_equal_bytes() {
+        let columns = "a int2, b int4, c int8, d float8, e bool, f text, g timestamp, h numeric(12,2)";
+        for seed in 0..30 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let text: String = (0..60)
+                .map(|_| {
+                    let mut any = |values: [&str; 3]| values[random.random_range(0..3)].to_string();
+                    let row = [
+                        any(["1", "-1", "NULL"]),
+                        any(["1", "0", "NULL"]),
+                        any(["1", "9", "NULL"]),
+                        any(["0.5", "NaN", "NULL"]),
+                        any(["true", "false", "NULL"]),
+                        any(["''", "abcdefghij", "NULL"]),
+                        any(["2026-01-01T00:00:00", "2026-01-01T00:00:01", "NULL"]),
+                        any(["1.00", "-1.00", "NULL"]),
+                    ];
+                    format!("{} +1\n", row.join(" "))
+                })
+                .collect();
+            let zset = parse(columns, &text);
+            // A few columns at a time, so that rows meet their equals.
+            let from = random.random_range(0..7);
+            let schema = Arc::new(zset.schema().project(&[from, from + 1]).unwrap());
+            let part = zset.rows().project(&[from, from + 1]).unwrap();
+            let bytes = RowCodec::new(schema).unwrap().encode(part.columns()).unwrap();
+            let keys = KeyColumns::new(part.columns(), part.num_rows()).unwrap();
+            let sliced = part.slice(7, 50);
+            let other = KeyColumns::new(sliced.columns(), 50).unwrap();
+            let (hashes, other_hashes) = (keys.hashes(), other.hashes());
+            for a in 0..60 {
+                assert_eq!(keys.hash_of(a), hashes[a], "seed {seed}, row {a}");
+                for b in 0..60 {
+                    let same = bytes.row(a).data() == bytes.row(b).data();
+                    assert_eq!(keys.equal(a, b), same, "seed {seed}, rows {a} and {b}\n{text}");
+                    assert_eq!(hashes[a] == hashes[b], same, "seed {seed}, rows {a} and {b}\n{text}");
+                    if (7..57).contains(&b) {
+                        assert_eq!(keys.equals(a, &other, b - 7), same, "seed {seed}, rows {a} and {b}\n{text}");
+                        assert_eq!(hashes[a] == other_hashes[b - 7], same, "seed {seed}, rows {a} and {b}\n{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_other_lengths_have_other_hashes() {
+        let texts: Vec<Vec<u8>> = (0..40).map(|n| vec![0; n]).collect();
+        let mut hashes: Vec<u64> = texts.iter().map(|t| hash_bytes(t)).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), 40);
+    }
+}
