@@ -34,9 +34,6 @@ pub struct Call {
 impl Call {
     pub fn new(call: &AggregateCall, input: &SchemaRef) -> Result<Call, DataflowError> {
         use AggregateFunction::{Avg, Count, CountStar, Max, Min, Sum};
-        if call.distinct || call.filter.is_some() {
-            return Err(DataflowError::Unsupported("DISTINCT and FILTER in an aggregate of a view are not supported".to_string()));
-        }
         let column = call.argument.unwrap_or(0);
         let argument = call.argument.map(|c| input.field(c).data_type());
         let scale = match argument {
