@@ -6,7 +6,6 @@ use arrow::array::{ArrayRef, StructArray};
 use datafusion::scalar::ScalarValue;
 
 use super::error::FormError;
-use super::read_text::to_array;
 use crate::types::sql_type::{SqlType, StructField};
 
 /// Calls `read` for each field in order (`None` for null) and gives the struct.
@@ -23,7 +22,9 @@ pub fn read_record(
     }
     let mut columns: Vec<ArrayRef> = Vec::new();
     for (item, field) in items.iter().zip(fields) {
-        columns.push(to_array(vec![read(item.as_deref(), &field.sql_type)?], &field.sql_type)?);
+        let value = read(item.as_deref(), &field.sql_type)?;
+        let name = || field.sql_type.to_string();
+        columns.push(value.to_array().map_err(|_| FormError::Unshowable { arrow: value.data_type().to_string(), name: name() })?);
     }
     record(columns, fields)
 }
