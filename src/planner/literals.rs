@@ -16,6 +16,7 @@ use crate::types::{SqlState, SqlType};
 use super::error::{PlanError, PlanResult};
 use super::functions::arithmetic::{ArithmeticOp, arithmetic};
 use super::functions::cast::{cast_target, convert, is_cast_name};
+use super::functions::field::field;
 use super::operators::{coerced, common_type, give_type, is_number, short, type_of};
 
 /// Resolves what the binder left open. Parameters without a declared type that nothing gives one are text.
@@ -205,6 +206,13 @@ fn resolve_function(function: ScalarFunction, types: &impl Fn(&Expr) -> SqlType)
         return Ok(Expr::Placeholder(placeholder.clone()));
     }
     let Expr::ScalarFunction(mut function) = expr else { return Ok(expr) };
+    // The binder's way to say `s.a`, which looks beneath null structs.
+    if name == "get_field"
+        && let Some((root, names)) = function.args.split_first()
+        && let Some(names) = names.iter().map(text_literal).collect::<Option<Vec<&str>>>()
+    {
+        return Ok(names.into_iter().fold(root.clone(), field));
+    }
     if matches!(name.as_str(), "coalesce" | "nullif" | "greatest" | "least") {
         let all: Vec<SqlType> = function.args.iter().map(types).collect();
         let target = result_meet(&all, &name.to_uppercase())?;
@@ -214,6 +222,13 @@ fn resolve_function(function: ScalarFunction, types: &impl Fn(&Expr) -> SqlType)
         function.args = folded?;
     }
     Ok(Expr::ScalarFunction(function))
+}
+
+fn text_literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(Some(text)), _) => Some(text),
+        _ => None,
+    }
 }
 
 fn fold(expr: Expr) -> Result<Expr> {

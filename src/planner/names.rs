@@ -24,7 +24,7 @@ use crate::types::{ObjectId, Report, SqlState};
 use super::bind::bind;
 use super::context::PlanContext;
 use super::error::PlanError;
-use super::functions::{cast, registry};
+use super::functions::{cast, field, registry};
 use super::operators::Operators;
 use super::rewrite::{Facts, rewrite};
 use super::stack::with_room;
@@ -161,7 +161,10 @@ impl ContextProvider for Names<'_> {
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         let name = name.strip_prefix("pg_catalog.").unwrap_or(name);
-        cast::cast_named(name).or_else(|| self.system_function(name)).or_else(|| registry::scalar(name))
+        cast::cast_named(name)
+            .or_else(|| field::field_named(name))
+            .or_else(|| self.system_function(name))
+            .or_else(|| registry::scalar(name))
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::sql::Statement;
-use crate::types::{Column, Epoch, ObjectId, RelationSchema, Report, SqlType};
+use crate::types::{Column, Epoch, ObjectId, RelationSchema, Report, SqlType, StructField};
 
 use super::system::SystemView;
 use super::*;
@@ -54,6 +54,13 @@ fn table(defaults: &[Option<&str>]) -> Definition {
     Definition::Table { defaults: defaults.iter().map(|d| d.map(str::to_string)).collect(), overwrite: false }
 }
 
+/// A price, and who and where.
+fn bid() -> SqlType {
+    let field = |name: &str, sql_type| StructField { name: name.to_string(), sql_type };
+    let place = SqlType::Struct(vec![field("x", SqlType::Double), field("label", SqlType::Varchar(None))]);
+    SqlType::Struct(vec![field("price", SqlType::BigInt), field("who", SqlType::Varchar(None)), field("place", place)])
+}
+
 fn view(query: &str) -> Definition {
     Definition::View { query: query.to_string() }
 }
@@ -80,6 +87,7 @@ fn catalog() -> Catalog {
             table(&[None, Some("7"), Some("1.5"), Some("'x' || 'y'"), None, Some("now()"), None]),
         ),
         relation(5, "big", &[("id", BigInt), ("total", SqlType::NUMERIC)], &[], view("SELECT id, amount FROM orders WHERE amount > 100")),
+        relation(7, "events", &[("id", BigInt), ("bid", bid())], &[0], table(&[None, None])),
         relation(6, "bigger", &[("id", BigInt)], &[], view("SELECT id FROM big WHERE total > 200")),
     ];
     entries.into_iter().fold(Catalog::new(), |catalog, entry| catalog.add(entry).unwrap())
@@ -167,6 +175,7 @@ fn filled() -> PlanContext {
              (3, 20, 300, '2026-01-01 00:01:00'), (4, 99, 150.25, '1969-12-31 23:59:59'), (5, NULL, NULL, NULL)",
         ),
         made(2, "INSERT INTO customers VALUES (10, 'ann', 'gold'), (20, 'bob', 'silver'), (30, 'eve', 'gold')"),
+        made(7, "INSERT INTO events VALUES (1, '(10,\"a b\",\"(1.5,\"\"x,y\"\")\")'), (2, '(20,,)'), (3, NULL), (4, '(,\"\",\"(,)\")')"),
         made(
             4,
             "INSERT INTO n VALUES (1, 0, 0.5, 'x', 'abc', '2026-03-01', true), (2, 2, -1, 'Y', NULL, NULL, false), (3, NULL, NULL, NULL, 'z', '2025-01-31', NULL)",

@@ -5,8 +5,8 @@ use sqlparser::tokenizer::Token;
 
 use crate::types::{Column, Report, SqlState, SqlType};
 
+use super::column_type::column_type;
 use super::cursor::Cursor;
-use super::data_type::sql_type;
 use super::error::SqlError;
 use super::interval::interval;
 use super::names;
@@ -63,8 +63,7 @@ fn column(cursor: &mut Cursor, list: &mut ColumnList) -> Result<(), SqlError> {
         return Err(SqlError::Invalid(Box::new(report.at(position))));
     }
     let position = cursor.position();
-    let data_type = cursor.parser.parse_data_type()?;
-    let sql_type = sql_type(&data_type).map_err(|error| placed(error, position))?;
+    let sql_type = column_type(cursor).map_err(|error| placed(error, position))?;
     let mut column = Column::new(name.clone(), sql_type);
     let mut default = None;
     loop {
@@ -138,7 +137,12 @@ fn check(list: &mut ColumnList) -> Result<(), SqlError> {
             let message = format!("column \"{name}\" appears twice in primary key constraint");
             return Err(SqlError::invalid(SqlState::DUPLICATE_COLUMN, message));
         }
-        list.columns.iter_mut().find(|column| column.name == *name).ok_or_else(|| missing(name))?.nullable = false;
+        let column = list.columns.iter_mut().find(|column| column.name == *name).ok_or_else(|| missing(name))?;
+        if let SqlType::Struct(_) = column.sql_type {
+            let hint = "keep the fields that identify a row as columns of their own";
+            return Err(SqlError::unsupported(format!("a primary key of type struct (\"{name}\")"), hint));
+        }
+        column.nullable = false;
     }
     if let Some(watermark) = &list.watermark {
         let column = list.columns.iter().find(|column| column.name == watermark.column).ok_or_else(|| {

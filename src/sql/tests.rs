@@ -71,6 +71,22 @@ fn the_example() {
 }
 
 #[test]
+fn structs() {
+    let column = |text: &str| match crate::sql::parse(&format!("CREATE TABLE t (c {text}, d INT)")).map(|mut s| s.pop().unwrap().statement)
+    {
+        Ok(Statement::CreateTable(table)) => table.columns[0].sql_type.to_string(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(
+        column("STRUCT<id BIGINT, \"Name\" VARCHAR, at ROW<x REAL, deep STRUCT<n NUMERIC(12,2)>>>"),
+        "struct<id bigint, Name character varying, at struct<x real, deep struct<n numeric(12,2)>>>"
+    );
+    assert!(column("STRUCT<a INT, a INT>").contains("specified more than once"));
+    assert!(column("STRUCT<a INT>>").contains("Syntax"));
+    assert!(column("STRUCT<a INT> PRIMARY KEY").contains("a primary key of type struct"));
+}
+
+#[test]
 fn spellings() {
     let column = |spelling: &str| {
         let statement = parse(&format!("CREATE TABLE t (c {spelling})")).map_err(|e| e.report());

@@ -21,4 +21,4 @@ pub use ids::{Epoch, ObjectId, TraceId};
 pub use offsets::Offsets;
 pub use report::{Report, Severity, SqlState};
 pub use schema::{Column, RelationSchema};
-pub use sql_type::SqlType;
+pub use sql_type::{SqlType, StructField};

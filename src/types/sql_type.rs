@@ -47,8 +47,17 @@ pub enum SqlType {
     Name,
     Char,
     Array(Box<SqlType>),
+    /// Named fields in order, PostgreSQL's composite.
+    Struct(Vec<StructField>),
     /// A literal without a type yet, as in `SELECT NULL`.
     Unknown,
+}
+
+/// One field of a struct; it may be null.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StructField {
+    pub name: String,
+    pub sql_type: SqlType,
 }
 
 impl SqlType {
@@ -74,6 +83,7 @@ impl SqlType {
             SqlType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             SqlType::Oid => DataType::UInt32,
             SqlType::Array(element) => DataType::List(std::sync::Arc::new(element.field("item"))),
+            SqlType::Struct(fields) => DataType::Struct(fields.iter().map(|field| field.sql_type.field(&field.name)).collect()),
             SqlType::Unknown => DataType::Null,
         }
     }
@@ -133,6 +143,9 @@ impl SqlType {
             DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
                 SqlType::Array(Box::new(SqlType::of_field(item)))
             }
+            DataType::Struct(fields) => SqlType::Struct(
+                fields.iter().map(|field| StructField { name: field.name().clone(), sql_type: SqlType::of_field(field) }).collect(),
+            ),
             DataType::Dictionary(_, value) => SqlType::of_arrow(value),
             DataType::Null => SqlType::Unknown,
             _ => SqlType::Text,
@@ -162,6 +175,7 @@ impl SqlType {
             SqlType::TimestampTz => 1184,
             SqlType::Interval => 1186,
             SqlType::Numeric { .. } => 1700,
+            SqlType::Struct(_) => 2249,
             SqlType::Uuid => 2950,
             SqlType::Jsonb => 3802,
             SqlType::Array(element) => match **element {
@@ -185,6 +199,7 @@ impl SqlType {
                 SqlType::Json => 199,
                 SqlType::Uuid => 2951,
                 SqlType::Jsonb => 3807,
+                SqlType::Struct(_) => 2287,
                 _ => 1009,
             },
         }
@@ -281,6 +296,10 @@ impl fmt::Display for SqlType {
             SqlType::Name => "name",
             SqlType::Char => "\"char\"",
             SqlType::Array(element) => return write!(f, "{element}[]"),
+            SqlType::Struct(fields) => {
+                let field = |field: &StructField| format!("{} {}", field.name, field.sql_type);
+                return write!(f, "struct<{}>", fields.iter().map(field).collect::<Vec<_>>().join(", "));
+            }
             SqlType::Unknown => "unknown",
         };
         f.write_str(name)
@@ -304,6 +323,10 @@ mod tests {
             SqlType::Interval,
             SqlType::Oid,
             SqlType::Array(Box::new(SqlType::Uuid)),
+            SqlType::Struct(vec![
+                StructField { name: "a".to_string(), sql_type: SqlType::Jsonb },
+                StructField { name: "b".to_string(), sql_type: SqlType::Struct(vec![]) },
+            ]),
         ] {
             assert_eq!(SqlType::of_field(&sql_type.field("c")), sql_type);
         }

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, SchemaRef};
 use arrow::error::ArrowError;
@@ -96,6 +96,14 @@ pub fn canonical(array: &ArrayRef) -> ArrayRef {
         DataType::Float32 => {
             let fixed: Float32Array = array.as_primitive::<Float32Type>().unary(|v| if v.is_nan() { f32::NAN } else { v + 0.0 });
             Arc::new(fixed)
+        }
+        DataType::Struct(_) => {
+            let (fields, columns, nulls) = array.as_struct().clone().into_parts();
+            let columns = columns.iter().map(canonical).collect();
+            match StructArray::try_new_with_length(fields, columns, nulls, array.len()) {
+                Ok(fixed) => Arc::new(fixed),
+                Err(_) => array.clone(),
+            }
         }
         _ => array.clone(),
     }

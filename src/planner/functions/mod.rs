@@ -4,6 +4,7 @@ pub mod arithmetic;
 pub mod cast;
 pub mod cast_text;
 pub mod division;
+pub mod field;
 pub mod registry;
 pub mod round;
 pub mod sums;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{CeilFloorKind, DateTimeField, Expr, Ident, Query, SelectItem, SetExpr};
+use sqlparser::ast::{AccessExpr, CeilFloorKind, DateTimeField, Expr, Ident, Query, SelectItem, SetExpr};
 
 use crate::sql::names::folded;
 
@@ -85,7 +85,13 @@ fn name_of(expr: &Expr) -> Option<String> {
         Expr::Identifier(ident) => return Some(folded(ident)),
         Expr::CompoundIdentifier(parts) => return parts.last().map(folded),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => return name_of(inner),
-        Expr::CompoundFieldAccess { root, .. } => return name_of(root),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                AccessExpr::Dot(Expr::Identifier(field)) => Some(folded(field)),
+                _ => None,
+            });
+            return field.or_else(|| name_of(root));
+        }
         Expr::Function(function) => return function.name.0.last()?.as_ident().map(function_name),
         Expr::Cast { expr, data_type, .. } => {
             return name_of(expr).or_else(|| crate::sql::data_type::sql_type(data_type).ok().map(|t| type_name(&t)));

@@ -1,12 +1,13 @@
 //! Literals with PostgreSQL's types, casts, intervals, and the functions of time.
 
 use sqlparser::ast::{
-    Array, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, UnaryOperator, Value,
+    AccessExpr, Array, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Interval, UnaryOperator, Value,
 };
 
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::functions::cast::cast_name;
 use crate::planner::functions::cast_text::timestamp_text;
+use crate::planner::functions::field::field_name;
 use crate::sql::data_type::sql_type;
 use crate::sql::interval::interval;
 use crate::sql::names::folded;
@@ -98,7 +99,7 @@ pub fn after(expr: &mut Expr, now: i64) -> PlanResult<bool> {
             Ok(false)
         }
         Expr::Extract { field, expr: inner, .. } => {
-            let field = field_name(field)?;
+            let field = part_name(field)?;
             let inner = std::mem::replace(inner.as_mut(), Expr::Value(Value::Null.into()));
             *expr = call("date_part", vec![string(field), inner]);
             Ok(false)
@@ -106,6 +107,16 @@ pub fn after(expr: &mut Expr, now: i64) -> PlanResult<bool> {
         Expr::Array(Array { elem, .. }) if elem.is_empty() => {
             let error = PlanError::new(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array");
             Err(error)
+        }
+        Expr::CompoundFieldAccess { root, access_chain } if matches!(**root, Expr::Nested(_) | Expr::Function(_)) => {
+            let dots = access_chain.iter().map_while(dotted).count();
+            let accessed = access_chain.iter().map_while(dotted).fold(place(root), |inner, name| call(&field_name(&name), vec![inner]));
+            let rest = access_chain.split_off(dots);
+            *expr = match rest.is_empty() {
+                true => accessed,
+                false => Expr::CompoundFieldAccess { root: Box::new(accessed), access_chain: rest },
+            };
+            Ok(false)
         }
         Expr::Function(function) => {
             if let Some(replacement) = clock(function, now)? {
@@ -120,6 +131,14 @@ pub fn after(expr: &mut Expr, now: i64) -> PlanResult<bool> {
             Ok(false)
         }
         _ => Ok(false),
+    }
+}
+
+/// The field in `.field`.
+fn dotted(access: &AccessExpr) -> Option<String> {
+    match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(folded(name)),
+        _ => None,
     }
 }
 
@@ -155,7 +174,7 @@ fn number_type(literal: &str) -> Option<SqlType> {
     Some(SqlType::Numeric { precision: (before_point + scale).clamp(1, MOST_DIGITS) as u8, scale: scale as i8 })
 }
 
-fn field_name(field: &DateTimeField) -> PlanResult<String> {
+fn part_name(field: &DateTimeField) -> PlanResult<String> {
     let name = field.to_string().trim_matches('\'').to_lowercase();
     Ok(match name.as_str() {
         "isodow" => "isodow".to_string(),

@@ -51,6 +51,10 @@ fn planning() {
         ),
         ("SELECT * FROM TUMBLE(orders, created_at)", "42601", "TUMBLE takes a relation, a column and a size", None),
         ("SELECT * FROM nofn(1)", "42883", "function nofn does not exist", None),
+        ("SELECT (bid).nothing FROM events", "42703", "field \"nothing\" not found in struct", None),
+        ("SELECT (id).x FROM events", "42809", "column notation .x applied to type bigint, which is not a composite type", None),
+        ("SELECT * FROM events WHERE (id, id) = (1, 2, 3)", "42601", "unequal number of entries in row expressions", None),
+        ("SELECT * FROM n WHERE t LIKE 'a!' ESCAPE '!'", "22025", "LIKE pattern must not end with escape character", None),
         ("SELECT (SELECT id, name FROM customers)", "42601", "subquery must return only one column", None),
     ];
     let wrong = cases.iter().filter_map(|(text, state, message, position)| match bound(text) {

@@ -87,6 +87,10 @@ fn joins() {
         ("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id AND o.amount > c.id", " where "),
         ("SELECT * FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "Unnest"),
         ("SELECT 1 AS a UNION ALL SELECT 2", "Union"),
+        (
+            "SELECT (bid).who AS w, max((bid).price) AS p, count(*) AS c FROM events WHERE bid IS NOT NULL GROUP BY 1",
+            "Project field who(events.bid), field price(events.bid)",
+        ),
         ("SELECT count(DISTINCT url) FROM clicks", "Aggregate by [#0] of []"),
         ("SELECT url, sum(user_id) FILTER (WHERE user_id > 3) AS s FROM clicks GROUP BY url", "of [Sum(#1) where #2]"),
         ("SELECT sum(10 / user_id) FILTER (WHERE user_id <> 0) AS s FROM clicks", "CASE WHEN clicks.user_id != Int64(0) THEN"),

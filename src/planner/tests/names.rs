@@ -42,6 +42,7 @@ fn names_and_types_as_postgresql_gives_them() {
             "window_start timestamp without time zone, window_end timestamp without time zone",
         ),
         ("SELECT * FROM big", "id bigint, total numeric"),
+        ("SELECT (bid).price, ((bid).place).x, (bid).who AS w FROM events", "price bigint, x double precision, w character varying"),
     ];
     let wrong = cases.iter().filter_map(|(text, expected)| match bound(text) {
         Ok(bound) => {

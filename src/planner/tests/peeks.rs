@@ -113,6 +113,26 @@ fn aggregates() {
 }
 
 #[test]
+fn structs() {
+    check(&[
+        ("SELECT id, bid FROM events ORDER BY id", &[r#"1|(10,"a b","(1.5,""x,y"")")"#, "2|(20,,)", "3|NULL", r#"4|(,"","(,)")"#]),
+        ("SELECT (bid).price, (bid).who, (bid).place FROM events WHERE id <= 2 ORDER BY id", &[r#"10|a b|(1.5,"x,y")"#, "20|NULL|NULL"]),
+        (
+            "SELECT (e.bid).price + 1 AS p, ((bid).place).x, (bid).place.label FROM events e WHERE (bid).price > 5 ORDER BY p",
+            &["11|1.5|x,y", "21|NULL|NULL"],
+        ),
+        (
+            "SELECT id, bid IS NULL, (bid).price IS NULL FROM events ORDER BY id",
+            &["1|false|false", "2|false|false", "3|true|true", "4|false|true"],
+        ),
+        ("SELECT e.bid.price, bid.who FROM events e WHERE id = 1", &["10|a b"]),
+        ("SELECT sum((bid).price), count(bid), count(DISTINCT (bid).who) FROM events", &["30|3|2"]),
+        ("SELECT bid::text FROM events WHERE id = 2", &["(20,,)"]),
+        ("SELECT count(*) FROM (SELECT bid FROM events GROUP BY bid) t", &["4"]),
+    ]);
+}
+
+#[test]
 fn ranks() {
     check(&[
         (

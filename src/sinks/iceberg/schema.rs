@@ -34,7 +34,7 @@ fn iceberg_type(column: &Column) -> Result<PrimitiveType, Report> {
         SqlType::Time => PrimitiveType::Time,
         SqlType::Timestamp => PrimitiveType::Timestamp,
         SqlType::TimestampTz => PrimitiveType::Timestamptz,
-        SqlType::Numeric { .. } | SqlType::Interval | SqlType::Oid | SqlType::Array(_) | SqlType::Unknown => {
+        SqlType::Numeric { .. } | SqlType::Interval | SqlType::Oid | SqlType::Array(_) | SqlType::Struct(_) | SqlType::Unknown => {
             let to = match column.sql_type {
                 SqlType::Oid => "bigint",
                 SqlType::Numeric { .. } => "numeric with another scale",

@@ -62,7 +62,7 @@ impl Column {
             SqlType::Array(item) if !matches!(**item, SqlType::Array(_)) => {
                 Values::List { ends: Vec::new(), items: Box::new(Column::new(item)?) }
             }
-            SqlType::Array(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
+            SqlType::Array(_) | SqlType::Struct(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
         };
         Some(Column { sql_type: sql_type.clone(), len: 0, nulls: 0, valid: Vec::new(), values })
     }

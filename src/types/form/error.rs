@@ -25,6 +25,8 @@ pub enum FormError {
     TooLong { name: String },
     #[error("malformed array literal: \"{text}\"")]
     Array { text: String, detail: &'static str },
+    #[error("malformed record literal: \"{text}\"")]
+    Record { text: String, detail: &'static str },
     #[error("incorrect binary data format in bind parameter for type {name}")]
     Binary { name: String },
     #[error("invalid byte sequence for encoding \"UTF8\"")]
@@ -54,7 +56,9 @@ impl FormError {
 
     pub fn sqlstate(&self) -> SqlState {
         match self {
-            FormError::Syntax { .. } | FormError::Array { .. } | FormError::Json { .. } => SqlState::INVALID_TEXT_REPRESENTATION,
+            FormError::Syntax { .. } | FormError::Array { .. } | FormError::Record { .. } | FormError::Json { .. } => {
+                SqlState::INVALID_TEXT_REPRESENTATION
+            }
             FormError::Range { .. } | FormError::FloatRange { .. } | FormError::NumericOverflow { .. } => {
                 SqlState::NUMERIC_VALUE_OUT_OF_RANGE
             }
@@ -87,7 +91,7 @@ impl From<FormError> for Report {
                 "A field with precision {precision}, scale {scale} must round to an absolute value less than 10^{}.",
                 i32::from(*precision) - i32::from(*scale)
             )),
-            FormError::Array { detail, .. } => report.detail(*detail),
+            FormError::Array { detail, .. } | FormError::Record { detail, .. } => report.detail(*detail),
             FormError::Json { detail } => report.detail(detail.clone()),
             FormError::NoBinary { .. } => report.hint("ask for the text form of this column"),
             _ => report,

@@ -12,6 +12,7 @@ pub mod read_array;
 pub mod read_binary;
 pub mod read_datetime;
 pub mod read_interval;
+pub mod read_record;
 pub mod read_text;
 pub mod text;
 pub mod values;

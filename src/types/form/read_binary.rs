@@ -53,6 +53,7 @@ pub fn read_binary(bytes: &[u8], sql_type: &SqlType) -> Result<ScalarValue, Form
             ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(months, days, nanos)))
         }
         SqlType::Array(element) => array(bytes, element)?,
+        SqlType::Struct(_) => return Err(FormError::NoBinary { name: sql_type.to_string() }),
     })
 }
 

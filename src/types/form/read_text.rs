@@ -11,6 +11,7 @@ use super::error::FormError;
 use super::read_array::read_array;
 use super::read_datetime::{read_date, read_time, read_timestamp, read_timestamptz};
 use super::read_interval::read_interval;
+use super::read_record::read_record;
 use super::zone::Zone;
 use crate::types::sql_type::{SqlType, UTC};
 
@@ -59,6 +60,10 @@ pub fn read_text(text: &str, sql_type: &SqlType, zone: &Zone) -> Result<ScalarVa
         SqlType::Array(element) => read_array(text, element, &mut |item| match item {
             Some(item) => read_text(item, element, zone),
             None => null(element),
+        })?,
+        SqlType::Struct(fields) => read_record(text, fields, &mut |item, field| match item {
+            Some(item) => read_text(item, field, zone),
+            None => null(field),
         })?,
     })
 }

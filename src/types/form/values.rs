@@ -6,6 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array,
     Int64Array, IntervalMonthDayNanoArray, ListArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt32Array,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
@@ -52,6 +53,11 @@ pub enum Values {
         elements: Box<Values>,
         element_type: SqlType,
     },
+    Struct {
+        nulls: Option<NullBuffer>,
+        fields: Vec<Values>,
+        types: Vec<SqlType>,
+    },
 }
 
 impl Values {
@@ -89,6 +95,12 @@ impl Values {
                 let elements = Box::new(Values::new(list.values(), &element_type)?);
                 Values::Array { array: list, elements, element_type }
             }
+            DataType::Struct(fields) => {
+                let array = array.as_struct();
+                let types: Vec<SqlType> = fields.iter().map(|field| SqlType::of_field(field)).collect();
+                let fields = array.columns().iter().zip(&types).map(|(column, sql_type)| Values::new(column, sql_type));
+                Values::Struct { nulls: array.nulls().cloned(), fields: fields.collect::<Result<_, _>>()?, types }
+            }
             other => {
                 let unshowable = || FormError::Unshowable { arrow: other.to_string(), name: sql_type.to_string() };
                 let target = sql_type.arrow();
@@ -118,6 +130,7 @@ impl Values {
             Values::Timestamp(a) | Values::TimestampTz(a) => a.is_null(row),
             Values::Interval(a) => a.is_null(row),
             Values::Array { array, .. } => array.is_null(row),
+            Values::Struct { nulls, .. } => nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)),
         }
     }
 
@@ -166,6 +179,20 @@ impl Values {
                     }
                 }
                 out.put_u8(b'}');
+            }
+            Values::Struct { fields, .. } => {
+                out.put_u8(b'(');
+                for (at, field) in fields.iter().enumerate() {
+                    if at > 0 {
+                        out.put_u8(b',');
+                    }
+                    if !field.is_null(row) {
+                        let mut text = BytesMut::new();
+                        field.write_text(row, zone, &mut text);
+                        write_field(&text, out);
+                    }
+                }
+                out.put_u8(b')');
             }
         }
     }
@@ -217,6 +244,17 @@ impl Values {
                     }
                 }
             }
+            Values::Struct { fields, types, .. } => {
+                out.put_i32(fields.len() as i32);
+                for (field, sql_type) in fields.iter().zip(types) {
+                    out.put_u32(sql_type.oid());
+                    if field.is_null(row) {
+                        out.put_i32(-1);
+                    } else {
+                        binary::with_length(out, |out| field.write_binary(row, out))?;
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -251,6 +289,22 @@ fn write_element(element: &[u8], out: &mut BytesMut) {
     } else {
         out.put_slice(element);
     }
+}
+
+/// A field in a struct's text: in quotes when it could be misread, with what is special written twice.
+fn write_field(field: &[u8], out: &mut BytesMut) {
+    let special = |b: &u8| matches!(b, b'(' | b')' | b',' | b'"' | b'\\') || b.is_ascii_whitespace() || *b == 0x0b;
+    if !field.is_empty() && !field.iter().any(special) {
+        return out.put_slice(field);
+    }
+    out.put_u8(b'"');
+    for byte in field {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_u8(*byte);
+        }
+        out.put_u8(*byte);
+    }
+    out.put_u8(b'"');
 }
 
 #[cfg(test)]

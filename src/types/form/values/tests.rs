@@ -6,6 +6,7 @@ use arrow::array::Array;
 use datafusion::scalar::ScalarValue;
 
 use super::*;
+use crate::types::StructField;
 use crate::types::form::read_text::read_text;
 
 fn numeric(precision: u8, scale: i8) -> SqlType {
@@ -90,6 +91,29 @@ fn text_and_binary_of_every_type() {
         let (shown, sent) = forms(&sql_type, input, "UTC");
         assert_eq!(shown, text, "text of {sql_type} {input}");
         assert_eq!(sent, binary.replace(' ', ""), "binary of {sql_type} {input}");
+    }
+}
+
+#[test]
+fn structs_as_postgresql_writes_composites() {
+    let field = |name: &str, sql_type| StructField { name: name.to_string(), sql_type };
+    let sql_type = SqlType::Struct(vec![field("n", SqlType::Integer), field("t", SqlType::Text), field("d", SqlType::Date)]);
+    for (input, text) in [
+        ("(1,a,2024-01-01)", "(1,a,2024-01-01)"),
+        (" ( 1 ,\"a b\",)", "(1,\"a b\",)"),
+        ("(,\"\",)", "(,\"\",)"),
+        ("(,\"q\"\"\\\\,()\",)", "(,\"q\"\"\\\\,()\",)"),
+    ] {
+        let value = read_text(input, &sql_type, &Zone::utc()).unwrap_or_else(|e| panic!("{input}: {e}"));
+        let values = Values::new(&value.to_array().expect("an array"), &sql_type).expect("showable");
+        let (mut shown, mut sent) = (BytesMut::new(), BytesMut::new());
+        values.write_text(0, &Zone::utc(), &mut shown);
+        values.write_binary(0, &mut sent).expect("a binary form");
+        assert_eq!(shown, text, "{input}");
+        assert_eq!(sent[..8], [0, 0, 0, 3, 0, 0, 0, 23], "the number of fields, then each with its type");
+    }
+    for wrong in ["1,a,", "(1,a)", "(1,a,,)", "(1,a,", "(1,\"a,)", "(1,a,) x", "(x,a,)"] {
+        assert!(read_text(wrong, &sql_type, &Zone::utc()).is_err(), "{wrong}");
     }
 }
 
