@@ -232,7 +232,7 @@ mod tests {
                 stored = expected.clone();
             }
             if step % 11 == 10 {
-                (drop(before), drop(rows), drop(traces));
+                drop((before, rows, traces));
                 (traces, rows) = open(dir.path());
                 expected = stored.clone();
                 assert_eq!(all(&rows.snapshot(), 100_000), expected, "step {step}, opened again");

@@ -3,7 +3,7 @@
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 
-use super::KeyColumns;
+use super::key_columns::KeyColumns;
 
 /// The distinct keys of a batch, numbered in the order of their first rows.
 pub struct Groups {

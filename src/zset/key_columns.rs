@@ -14,7 +14,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use arrow_row::Rows;
 
-use super::RowCodec;
+use super::row_codec::RowCodec;
 
 /// Some columns of a batch.
 pub struct KeyColumns {

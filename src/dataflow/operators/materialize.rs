@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn rows_are_summed_and_nulls_are_rows() {
-        let mut view = materialize(&[]);
+        let view = materialize(&[]);
         view.step(&Delta(parse(COLUMNS, "1 a +1\nNULL NULL +1\n2 b +1"))).unwrap();
         let before = view.snapshot();
         view.step(&Delta(parse(COLUMNS, "1 a -1\nNULL NULL +1\n3 a +1"))).unwrap();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_key_in_the_views_own_column_order() {
-        let mut view = materialize(&[1]);
+        let view = materialize(&[1]);
         view.step(&Delta(parse(COLUMNS, "2 b +1\n1 a +1\n3 a +2"))).unwrap();
         assert_eq!(whole(&view), "1 a +1\n3 a +2\n2 b +1\n");
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["b", "x", "a"]));

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::guide::{Leaf, Reading};
 use super::json::{JsonError, Scanner, unescape};
+use super::leaf::{Leaf, Reading};
 use crate::types::RelationSchema;
 
 /// The names that are looked for.

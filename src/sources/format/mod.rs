@@ -16,6 +16,7 @@ pub mod fields;
 pub mod guide;
 pub mod interval;
 pub mod json;
+pub mod leaf;
 pub mod placeholder;
 pub mod plain;
 pub mod record;

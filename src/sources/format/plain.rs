@@ -10,8 +10,9 @@
 use super::builder::ChangeBuilder;
 use super::column::Misfit;
 use super::fields::{Fields, Slots};
-use super::guide::{Form, Guide, Leaf, Reading};
+use super::guide::Guide;
 use super::json::{JsonError, Scanner, is_json};
+use super::leaf::{Form, Leaf, Reading};
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::{Unit, Wire};

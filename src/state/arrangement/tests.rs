@@ -77,7 +77,7 @@ fn like_a_plain_map() {
                 stored = model.clone();
             }
             if random.random_bool(0.1) {
-                (drop(rows), drop(traces));
+                drop((rows, traces));
                 (traces, rows) = open(dir.path());
                 model = stored.clone();
                 assert_eq!(found(&rows), expected(&model), "seed {seed}, step {step}, opened again");

@@ -61,7 +61,7 @@ fn like_a_plain_map() {
             }
             if random.random_bool(0.03) {
                 // What was not checkpointed is gone.
-                (drop(records), drop(traces));
+                drop((records, traces));
                 traces = TraceSet::new(Arc::new(Store::open(dir.path()).unwrap()));
                 records = traces.records(ID, 8).unwrap();
                 model = stored.clone();
