@@ -31,6 +31,7 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 
 use super::error::PlanResult;
+use super::functions::field::is_field;
 
 fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
@@ -119,6 +120,7 @@ pub fn never_fails(expr: &Expr) -> bool {
                         || op.supports_propagation()
                         || matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
                 }
+                Expr::ScalarFunction(function) => is_field(function.name()),
                 _ => false,
             })
         })

@@ -27,6 +27,11 @@ pub fn field_named(name: &str) -> Option<Arc<ScalarUDF>> {
     name.strip_prefix(PREFIX).map(field_function)
 }
 
+/// Whether a function of that name reads a field, which never fails.
+pub fn is_field(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// `(expr).field`.
 pub fn field(expr: Expr, field: &str) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(field_function(field), vec![expr]))

@@ -87,6 +87,7 @@ fn joins() {
         ("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id AND o.amount > c.id", " where "),
         ("SELECT * FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "Unnest"),
         ("SELECT 1 AS a UNION ALL SELECT 2", "Union"),
+        ("SELECT id FROM events WHERE (bid).price > 5 AND (bid).who = 'a'", "Filter field price(events.bid) > Int64(5) AND "),
         (
             "SELECT (bid).who AS w, max((bid).price) AS p, count(*) AS c FROM events WHERE bid IS NOT NULL GROUP BY 1",
             "Project field who(events.bid), field price(events.bid)",
