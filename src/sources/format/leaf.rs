@@ -3,25 +3,6 @@
 use super::wire::{Unit, Wire};
 use crate::types::SqlType;
 
-impl Form {
-    /// The form in which a value of the type comes in this reading.
-    pub fn of(sql_type: &SqlType, wire: &Wire) -> Form {
-        match (sql_type, wire) {
-            (SqlType::SmallInt | SqlType::Integer | SqlType::BigInt, Wire::Plain) => Form::Integer,
-            (SqlType::Text | SqlType::Varchar(_), Wire::Plain) => Form::Text,
-            (SqlType::Timestamp | SqlType::TimestampTz, Wire::Plain) => Form::Timestamp,
-            (SqlType::Timestamp | SqlType::TimestampTz, Wire::Timestamp(unit)) => match unit {
-                Unit::Seconds => Form::Instant { unit: 1_000_000 },
-                Unit::Millis => Form::Instant { unit: 1_000 },
-                Unit::Micros => Form::Instant { unit: 1 },
-                Unit::Nanos => Form::Any,
-            },
-            (SqlType::Numeric { scale, .. }, Wire::Plain) => Form::Decimal { scale: *scale },
-            _ => Form::Any,
-        }
-    }
-}
-
 /// What is done with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -49,6 +30,25 @@ pub enum Form {
         scale: i8,
     },
     Any,
+}
+
+impl Form {
+    /// The form in which a value of the type comes in this reading.
+    pub fn of(sql_type: &SqlType, wire: &Wire) -> Form {
+        match (sql_type, wire) {
+            (SqlType::SmallInt | SqlType::Integer | SqlType::BigInt, Wire::Plain) => Form::Integer,
+            (SqlType::Text | SqlType::Varchar(_), Wire::Plain) => Form::Text,
+            (SqlType::Timestamp | SqlType::TimestampTz, Wire::Plain) => Form::Timestamp,
+            (SqlType::Timestamp | SqlType::TimestampTz, Wire::Timestamp(unit)) => match unit {
+                Unit::Seconds => Form::Instant { unit: 1_000_000 },
+                Unit::Millis => Form::Instant { unit: 1_000 },
+                Unit::Micros => Form::Instant { unit: 1 },
+                Unit::Nanos => Form::Any,
+            },
+            (SqlType::Numeric { scale, .. }, Wire::Plain) => Form::Decimal { scale: *scale },
+            _ => Form::Any,
+        }
+    }
 }
 
 /// A value of a record: where it stands in the record's text.
