@@ -48,7 +48,7 @@ def table(rows):
 
 def head(events, runs, workers, rows):
     others = [row[mode]["others"] for row in rows for mode in ("sink", "view") if "others" in row[mode]]
-    busy = f" Other processes took up to {max(others):.0%} of a core meanwhile." if others and max(others) > 0.1 else ""
+    busy = f" Other processes took up to {max(others):.0%} of a core meanwhile: read the CPU times, not the clock." if others and max(others) > 0.1 else ""
     return (
         f"{time.strftime('%Y-%m-%d')}: {events:,} events, {os.cpu_count()} cores, workers: {workers or 'default'}, "
         f"medians of {runs} run{'s' * (runs != 1)}.{busy}\n\n"
