@@ -37,20 +37,37 @@ def wait_for_quiet(seconds):
 
 
 def data_of(options):
-    """The input files: made once, then kept."""
-    folder = Path(options.cache) / f"split-{options.events}-{options.parts}"
+    """The input files of the split kind and, where asked for, of the mixed one: made once, then kept."""
+    if options.input == "mixed":
+        made(options, "mixed")
+    return made(options, "split")
+
+
+def made(options, what):
+    folder = Path(options.cache) / f"{what}-{options.events}-{options.parts}"
     if not folder.exists():
         part = folder.with_name(folder.name + ".part")
         say(f"writing {options.events} events to {folder}")
         command = [options.floe, "generate", "nexmark", "--events", str(options.events), "--parts", str(options.parts)]
-        subprocess.run(command + ["--what", "split", "--dir", str(part)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command + ["--what", what, "--dir", str(part)], check=True, stdout=subprocess.DEVNULL)
         part.rename(folder)
     return folder
 
 
 def sources(data):
-    """Three sources, and views over them with the names that the queries use."""
+    """Three sources, or one of mixed events, and views over them with the names that the queries use."""
     statements = []
+    if data.name.startswith("mixed"):
+        structs = []
+        for table, columns in COLUMNS.items():
+            fields = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            structs.append(f"{table} STRUCT<{fields}>")
+        options = f"connector = 'file', path = '{data}/mixed/part-*.jsonl', follow = 'false', timestamp.unit = 'millis'"
+        statements.append(f"CREATE SOURCE events (event_type INT, {', '.join(structs)}) WITH ({options}) FORMAT PLAIN ENCODE JSON;")
+        for number, (table, columns) in enumerate(COLUMNS.items()):
+            shown = ", ".join(f'({table}).{name} AS {"ts" if name == "dateTime" else name}' for name in columns)
+            statements.append(f"CREATE VIEW {table} AS SELECT {shown} FROM events WHERE event_type = {number};")
+        return statements
     for table, columns in COLUMNS.items():
         declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         options = f"connector = 'file', path = '{data}/{table}/part-*.jsonl', follow = 'false', timestamp.unit = 'millis'"
@@ -122,6 +139,7 @@ def main():
     parser.add_argument("--cache", required=True, help="where input files and results are kept")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--parts", type=int, default=2, help="input files of each kind")
+    parser.add_argument("--input", choices=["split", "mixed"], default="split", help="three files a part, or one of all kinds")
     parser.add_argument("--queries", default=",".join(ORDER))
     parser.add_argument("--runs", type=int, default=1, help="runs of each query; figures are medians")
     parser.add_argument("--workers", type=int, help="floe serve --workers; its default when absent")
@@ -135,6 +153,7 @@ def main():
     if unknown := [query for query in queries if query not in ORDER]:
         parser.error(f"no such query: {', '.join(unknown)}")
     data = data_of(options).resolve()
+    read = data.with_name(data.name.replace("split", options.input))
     results = Path(options.cache) / f"results-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     answer = f"{options.cache}/answer-{os.getpid()}.csv"
     rows = []
@@ -145,7 +164,7 @@ def main():
             for mode in runs:
                 wait_for_quiet(options.quiet)
                 say(f"{query} as a {mode}")
-                result = measure(options, data, text, mode, answer if mode == "view" else None)
+                result = measure(options, read, text, mode, answer if mode == "view" else None)
                 say(f"    {report.told(result, options.events)}")
                 runs[mode].append(result)
         duck = judge(options, data, query, answer)

@@ -9,13 +9,20 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::error::SourceError;
 use super::source::{Budget, Source, SourceBatch};
 use super::spec::SourceSpec;
-use crate::types::{Column, RelationSchema, SqlType};
+use crate::types::{Column, RelationSchema, SqlType, StructField};
 use crate::zset::ChangeBatch;
 
 /// A type by its SQL name, as far as the tests name any.
 pub fn sql_type(name: &str) -> SqlType {
     if let Some(item) = name.strip_suffix("[]") {
         return SqlType::Array(Box::new(sql_type(item)));
+    }
+    if let Some(fields) = name.strip_prefix("struct<").and_then(|n| n.strip_suffix('>')) {
+        let field = |field: &str| {
+            let (name, of_type) = field.split_once(':').expect("name:type");
+            StructField { name: name.to_string(), sql_type: sql_type(of_type) }
+        };
+        return SqlType::Struct(fields.split(';').map(field).collect());
     }
     if let Some(arguments) = name.strip_prefix("numeric(").and_then(|n| n.strip_suffix(')')) {
         let (precision, scale) = arguments.split_once('.').expect("numeric(p.s)");

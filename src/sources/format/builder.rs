@@ -8,6 +8,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::column::{Column, Misfit};
+use super::leaf::Place;
 use super::scalar::Scalar;
 use crate::types::{RelationSchema, SqlType};
 use crate::zset::{ChangeBatch, ChangeOp};
@@ -52,28 +53,46 @@ impl ChangeBuilder {
         self.columns[column].push(value)
     }
 
-    pub fn push_null(&mut self, column: usize) {
-        self.columns[column].push_null();
+    /// [`ChangeBuilder::push`] for a column or a field of it.
+    pub fn push_at(&mut self, place: Place, value: Scalar<'_>) -> Result<(), Misfit> {
+        self.at(place).push(value)
+    }
+
+    pub fn push_null(&mut self, place: Place) {
+        self.at(place).push_null();
+    }
+
+    /// Says that the row's struct in that column is there; its fields that were given no value are null.
+    pub fn close_struct(&mut self, column: usize) {
+        self.columns[column].close_struct();
+    }
+
+    fn at(&mut self, place: Place) -> &mut Column {
+        let column = &mut self.columns[place.column];
+        match place.field {
+            Some(field) => column.field(field),
+            None => column,
+        }
     }
 
     /// [`ChangeBuilder::push`] for a column of whole numbers.
-    pub fn push_integer(&mut self, column: usize, value: i64) -> Result<(), Misfit> {
-        self.columns[column].push_integer(value)
+    pub fn push_integer(&mut self, place: Place, value: i64) -> Result<(), Misfit> {
+        self.at(place).push_integer(value)
     }
 
     /// [`ChangeBuilder::push`] for a column of timestamps: microseconds since 1970.
-    pub fn push_micros(&mut self, column: usize, micros: i64) -> Result<(), Misfit> {
-        self.columns[column].push_micros(micros)
+    pub fn push_micros(&mut self, place: Place, micros: i64) -> Result<(), Misfit> {
+        self.at(place).push_micros(micros)
     }
 
     /// [`ChangeBuilder::push`] for a column of decimals: the number in units of its last place.
-    pub fn push_unscaled(&mut self, column: usize, unscaled: i128) -> Result<(), Misfit> {
-        self.columns[column].push_unscaled(unscaled)
+    pub fn push_unscaled(&mut self, place: Place, unscaled: i128) -> Result<(), Misfit> {
+        self.at(place).push_unscaled(unscaled)
     }
 
     /// [`ChangeBuilder::push`] for a column of texts; the text has no NUL.
-    pub fn push_text(&mut self, column: usize, text: &str) -> Result<(), Misfit> {
-        self.columns[column].push_text(text)
+    pub fn push_text(&mut self, place: Place, text: &str) -> Result<(), Misfit> {
+        self.at(place).push_text(text)
     }
 
     /// Says that the record left the column's value out because it did not change.

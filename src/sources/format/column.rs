@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
-    IntervalMonthDayNanoArray, ListArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    IntervalMonthDayNanoArray, ListArray, StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::IntervalMonthDayNano;
@@ -30,9 +30,17 @@ enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
     I128(Vec<i128>),
-    Bytes { ends: Vec<i32>, data: Vec<u8> },
+    Bytes {
+        ends: Vec<i32>,
+        data: Vec<u8>,
+    },
     Interval(Vec<IntervalMonthDayNano>),
-    List { ends: Vec<i32>, items: Box<Column> },
+    List {
+        ends: Vec<i32>,
+        items: Box<Column>,
+    },
+    /// Of one length, but for the row under construction.
+    Struct(Vec<Column>),
 }
 
 pub struct Column {
@@ -62,7 +70,8 @@ impl Column {
             SqlType::Array(item) if !matches!(**item, SqlType::Array(_)) => {
                 Values::List { ends: Vec::new(), items: Box::new(Column::new(item)?) }
             }
-            SqlType::Array(_) | SqlType::Struct(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
+            SqlType::Struct(fields) => Values::Struct(fields.iter().map(|field| Column::new(&field.sql_type)).collect::<Option<_>>()?),
+            SqlType::Array(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
         };
         Some(Column { sql_type: sql_type.clone(), len: 0, nulls: 0, valid: Vec::new(), values })
     }
@@ -81,6 +90,9 @@ impl Column {
 
     /// Cuts back to `len` values.
     pub fn truncate(&mut self, len: usize) {
+        if let Values::Struct(fields) = &mut self.values {
+            fields.iter_mut().for_each(|field| field.truncate(len));
+        }
         if len >= self.len() {
             return;
         }
@@ -98,6 +110,7 @@ impl Column {
             Values::F64(v) => v.truncate(len),
             Values::I128(v) => v.truncate(len),
             Values::Interval(v) => v.truncate(len),
+            Values::Struct(_) => {}
             Values::Bytes { ends, data } => {
                 ends.truncate(len);
                 data.truncate(ends.last().map_or(0, |end| *end as usize));
@@ -119,6 +132,7 @@ impl Column {
             Values::F64(v) => v.push(0.0),
             Values::I128(v) => v.push(0),
             Values::Interval(v) => v.push(IntervalMonthDayNano::new(0, 0, 0)),
+            Values::Struct(fields) => fields.iter_mut().for_each(Column::push_null),
             Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
         }
         if self.nulls == 0 {
@@ -134,6 +148,25 @@ impl Column {
         self.len += 1;
         if self.nulls > 0 {
             self.valid.push(true);
+        }
+    }
+
+    /// A field of a column of structs.
+    ///
+    /// # Panics
+    /// When there is none: a defect of the caller.
+    pub fn field(&mut self, field: usize) -> &mut Column {
+        match &mut self.values {
+            Values::Struct(fields) => &mut fields[field],
+            _ => panic!("a column of {} has no fields", self.sql_type),
+        }
+    }
+
+    /// Appends a struct whose fields were given their values; those that were not are null.
+    pub fn close_struct(&mut self) {
+        if let Values::Struct(fields) = &mut self.values {
+            fields.iter_mut().filter(|field| field.len() == self.len).for_each(Column::push_null);
+            self.appended();
         }
     }
 
@@ -213,6 +246,14 @@ impl Column {
             Values::Bytes { ends, data } => {
                 append_bytes(ends, data, &text_or_bytes(&self.sql_type, value)?)?;
             }
+            Values::Struct(fields) => {
+                let Scalar::Fields(values) = value else { return Err(format!("{} where an object is expected", kind(&value)).into()) };
+                let pushed = fields.iter_mut().zip(values).try_for_each(|(field, value)| field.push(value));
+                if let Err(misfit) = pushed {
+                    fields.iter_mut().for_each(|field| field.truncate(self.len));
+                    return Err(misfit);
+                }
+            }
             Values::List { ends, items } => {
                 let before = items.len();
                 let pushed = push_items(items, value);
@@ -232,7 +273,7 @@ impl Column {
 
     /// What was pushed, as the type's Arrow array; the column is empty again.
     pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        self.len = 0;
+        let len = std::mem::take(&mut self.len);
         let valid = std::mem::take(&mut self.valid);
         let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| NullBuffer::from(valid));
         Ok(match &mut self.values {
@@ -258,6 +299,13 @@ impl Column {
                     SqlType::Bytea => Arc::new(BinaryArray::try_new(ends, data, nulls)?) as ArrayRef,
                     _ => Arc::new(StringArray::try_new(ends, data, nulls)?),
                 }
+            }
+            Values::Struct(columns) => {
+                let arrow::datatypes::DataType::Struct(fields) = self.sql_type.arrow() else {
+                    return Err(ArrowError::SchemaError(format!("{} is no struct", self.sql_type)));
+                };
+                let columns = columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+                Arc::new(StructArray::try_new_with_length(fields, columns, nulls, len)?)
             }
             Values::List { ends, items } => {
                 let field = Arc::new(items.sql_type.field("item"));
@@ -449,7 +497,7 @@ fn kind(value: &Scalar<'_>) -> &'static str {
         Scalar::Bool(_) => "a boolean",
         Scalar::Number(_) | Scalar::Decimal { .. } => "a number",
         Scalar::Text(_) => "a text",
-        Scalar::Json(_) | Scalar::List(_) => "an object or array",
+        Scalar::Json(_) | Scalar::List(_) | Scalar::Fields(_) => "an object or array",
         Scalar::Bytes(_) => "bytes",
         Scalar::Date(_) => "a date",
         Scalar::Time(_) => "a time",

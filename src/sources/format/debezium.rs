@@ -121,7 +121,8 @@ impl DebeziumDecoder {
     /// Takes a change that brings a row, if it looks as one did before.
     fn follow(&mut self, text: &str, builder: &mut ChangeBuilder) -> bool {
         let (columns, primary_key, placeholder) = (&self.columns, &self.primary_key, &self.placeholder);
-        self.guide.follow(text, builder, |builder, at, raw, wires| {
+        self.guide.follow(text, builder, |builder, place, raw, wires| {
+            let at = place.column;
             let Some(wire) = wires.and_then(|wires| wires.get(at)?.as_ref()) else { return false };
             if !placeholder.is(raw) {
                 return push(builder, at, &columns[at], wire, raw).is_ok();
@@ -172,7 +173,7 @@ impl DebeziumDecoder {
                     leaves.extend(self.fields.leaves(scanner, |at| {
                         let column = &self.columns[at];
                         let form = wires.get(at).and_then(Option::as_ref).map_or(Form::Any, |wire| Form::of(&column.sql_type, wire));
-                        Reading::Column { at, nullable: column.nullable && !self.primary_key.contains(&at), form }
+                        Reading::Column { place: at.into(), nullable: column.nullable && !self.primary_key.contains(&at), form }
                     })?);
                     continue;
                 }

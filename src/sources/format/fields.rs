@@ -39,10 +39,16 @@ impl<'a> Slots<'a> {
 
 impl Fields {
     pub fn new(relation: &RelationSchema) -> Fields {
-        let mut fields = Fields { columns: relation.columns.len(), exact: HashMap::new(), folded: HashMap::new(), order: Vec::new() };
-        for (at, column) in relation.columns.iter().enumerate() {
-            fields.exact.insert(column.name.clone(), at);
-            fields.folded.entry(column.name.to_lowercase()).or_insert(at);
+        Fields::named(relation.columns.iter().map(|column| column.name.as_str()))
+    }
+
+    /// Of columns, or a struct's fields, of those names.
+    pub fn named<'a>(names: impl Iterator<Item = &'a str>) -> Fields {
+        let mut fields = Fields { columns: 0, exact: HashMap::new(), folded: HashMap::new(), order: Vec::new() };
+        for (at, name) in names.enumerate() {
+            fields.columns += 1;
+            fields.exact.insert(name.to_string(), at);
+            fields.folded.entry(name.to_lowercase()).or_insert(at);
         }
         fields
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::builder::ChangeBuilder;
 use super::connect_schema::Wires;
 use super::json::{Scanner, plain_run};
-use super::leaf::{Form, Leaf, Reading};
+use super::leaf::{Form, Leaf, Place, Reading};
 use super::usual;
 
 #[derive(PartialEq, Eq)]
@@ -25,6 +25,8 @@ struct Step {
 
 struct Path {
     steps: Vec<Step>,
+    /// Columns whose structs are read field by field.
+    structs: Vec<usize>,
     /// The text behind the last value.
     tail: Box<[u8]>,
     wires: Option<Arc<Wires>>,
@@ -61,7 +63,7 @@ impl Guide {
         &mut self,
         text: &'a str,
         builder: &mut ChangeBuilder,
-        mut any: impl FnMut(&mut ChangeBuilder, usize, &'a str, Option<&Wires>) -> bool,
+        mut any: impl FnMut(&mut ChangeBuilder, Place, &'a str, Option<&Wires>) -> bool,
     ) -> bool {
         if self.rest > 0 {
             self.rest -= 1;
@@ -96,14 +98,19 @@ impl Guide {
             self.paths.clear();
             return;
         }
-        let mut steps = Vec::with_capacity(leaves.len());
+        let (mut steps, mut structs) = (Vec::with_capacity(leaves.len()), Vec::new());
         let mut end = 0;
         for leaf in leaves {
             let Some(before) = text.as_bytes().get(end..leaf.start) else { return };
             steps.push(Step { before: before.into(), reading: leaf.reading });
+            if let Reading::Column { place: Place { column, field: Some(_) }, .. } = leaf.reading
+                && !structs.contains(&column)
+            {
+                structs.push(column);
+            }
             end = leaf.end;
         }
-        let path = Path { steps, tail: text.as_bytes()[end..].into(), wires };
+        let path = Path { steps, structs, tail: text.as_bytes()[end..].into(), wires };
         if self.paths.iter().any(|known| known.steps == path.steps && known.tail == path.tail) {
             return;
         }
@@ -127,7 +134,7 @@ impl Path {
         text: &'a str,
         builder: &mut ChangeBuilder,
         longest_text: usize,
-        any: &mut impl FnMut(&mut ChangeBuilder, usize, &'a str, Option<&Wires>) -> bool,
+        any: &mut impl FnMut(&mut ChangeBuilder, Place, &'a str, Option<&Wires>) -> bool,
     ) -> Result<(), Untouched> {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -142,23 +149,26 @@ impl Path {
             at += match step.reading {
                 Reading::Skip => skip(text, at),
                 Reading::RowComes => matches!(rest.first_chunk::<3>(), Some(b"\"c\"" | b"\"r\"" | b"\"u\"")).then_some(3),
-                Reading::Column { at: column, nullable, form } => {
+                Reading::Column { place, nullable, form } => {
                     untouched = false;
                     match (rest.first(), form) {
                         (Some(b'n'), _) if nullable && rest.starts_with(b"null") => {
-                            builder.push_null(column);
+                            builder.push_null(place);
                             Some(4)
                         }
                         (Some(b'n'), _) => None,
-                        (_, form) => usual_value(form, column, &text[at..], longest_text, builder).or_else(|| {
-                            skip(text, at).filter(|length| any(builder, column, &text[at..at + length], self.wires.as_deref()))
-                        }),
+                        (_, form) => usual_value(form, place, &text[at..], longest_text, builder)
+                            .or_else(|| skip(text, at).filter(|length| any(builder, place, &text[at..at + length], self.wires.as_deref()))),
                     }
                 }
             }
             .ok_or(Untouched(untouched))?;
         }
-        if bytes[at..] == *self.tail { Ok(()) } else { Err(Untouched(untouched)) }
+        if bytes[at..] != *self.tail {
+            return Err(Untouched(untouched));
+        }
+        self.structs.iter().for_each(|column| builder.close_struct(*column));
+        Ok(())
     }
 }
 
@@ -178,33 +188,33 @@ fn skip(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Gives the builder the value that `text` begins with, if it has the form; its length.
-fn usual_value(form: Form, column: usize, text: &str, longest_text: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+fn usual_value(form: Form, place: Place, text: &str, longest_text: usize, builder: &mut ChangeBuilder) -> Option<usize> {
     let bytes = text.as_bytes();
     let (pushed, length) = match form {
         Form::Integer => {
             let (value, length) = usual::integer(bytes)?;
-            (builder.push_integer(column, value), length)
+            (builder.push_integer(place, value), length)
         }
         Form::Text => {
             let length = 1 + plain_run(bytes.strip_prefix(b"\"")?);
             if bytes.get(length) != Some(&b'"') || length - 1 > longest_text {
                 return None;
             }
-            (builder.push_text(column, &text[1..length]), length + 1)
+            (builder.push_text(place, &text[1..length]), length + 1)
         }
         Form::Timestamp => {
             let (micros, length) = usual::timestamp(bytes)?;
-            (builder.push_micros(column, micros), length)
+            (builder.push_micros(place, micros), length)
         }
         Form::Instant { unit } => {
             let (count, length) = usual::integer(bytes)?;
-            (builder.push_micros(column, count.checked_mul(unit)?), length)
+            (builder.push_micros(place, count.checked_mul(unit)?), length)
         }
         Form::Decimal { scale } => {
             let (digits, fraction, length) = usual::decimal(bytes)?;
             let more = u32::try_from(scale).ok()?.checked_sub(fraction)?;
             let unscaled = i128::from(digits) * 10i128.checked_pow(more)?;
-            (builder.push_unscaled(column, unscaled), length)
+            (builder.push_unscaled(place, unscaled), length)
         }
         Form::Any => return None,
     };

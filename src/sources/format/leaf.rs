@@ -11,7 +11,20 @@ pub enum Reading {
     /// The operation of a change that brings a row: `"c"`, `"r"` or `"u"`.
     RowComes,
     /// It goes into a column.
-    Column { at: usize, nullable: bool, form: Form },
+    Column { place: Place, nullable: bool, form: Form },
+}
+
+/// A column of the row, or a field of one that is a struct.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub column: usize,
+    pub field: Option<usize>,
+}
+
+impl From<usize> for Place {
+    fn from(column: usize) -> Place {
+        Place { column, field: None }
+    }
 }
 
 /// The form in which a column's values are expected; every other is left to the general way.

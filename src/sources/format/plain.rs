@@ -12,7 +12,7 @@ use super::column::Misfit;
 use super::fields::{Fields, Slots};
 use super::guide::Guide;
 use super::json::{JsonError, Scanner, is_json};
-use super::leaf::{Form, Leaf, Reading};
+use super::leaf::{Form, Leaf, Place, Reading};
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::{Unit, Wire};
@@ -58,7 +58,7 @@ impl PlainDecoder {
         let text = utf8(value)?;
         let op = if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert };
         let (columns, unit) = (&self.columns, self.timestamp_unit);
-        if self.guide.follow(text, builder, |builder, at, raw, _| push(builder, columns, at, unit, raw).is_ok()) {
+        if self.guide.follow(text, builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok()) {
             builder.keep(op);
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl PlainDecoder {
         let slots = read_object(&mut self.fields, &mut scanner)?;
         for (at, column) in self.columns.iter().enumerate() {
             let raw = slots.get(at).unwrap_or("null");
-            push(builder, &self.columns, at, unit, raw).map_err(|what| misfit(column, &what, raw))?;
+            push(builder, &self.columns, at.into(), unit, raw).map_err(|what| misfit(column, &what, raw))?;
             if raw == "null" && self.needs_value(at) {
                 return Err(null_misfit(column));
             }
@@ -86,11 +86,32 @@ impl PlainDecoder {
 
     /// The values of a good record; `None` where one field counts and another of its name does not.
     fn leaves(&self, text: &str) -> Option<Vec<Leaf>> {
-        let mut scanner = Scanner::new(text);
-        self.fields.leaves(&mut scanner, |at| {
-            let sql_type = &self.columns[at].sql_type;
-            Reading::Column { at, nullable: !self.needs_value(at), form: Form::of(sql_type, &numeric_wire(sql_type, self.timestamp_unit)) }
-        })
+        let form = |sql_type: &SqlType| Form::of(sql_type, &numeric_wire(sql_type, self.timestamp_unit));
+        let values = self.fields.leaves(&mut Scanner::new(text), |at| {
+            let nullable = !self.needs_value(at);
+            Reading::Column { place: at.into(), nullable, form: form(&self.columns[at].sql_type) }
+        })?;
+        // Structs are read field by field.
+        let mut leaves = Vec::with_capacity(values.len());
+        for leaf in values {
+            let Reading::Column { place: Place { column, .. }, .. } = leaf.reading else {
+                leaves.push(leaf);
+                continue;
+            };
+            let fields = match &self.columns[column].sql_type {
+                SqlType::Struct(fields) if text[leaf.start..].starts_with('{') => {
+                    let names = Fields::named(fields.iter().map(|field| field.name.as_str()));
+                    names.leaves(&mut Scanner::starting_at(text, leaf.start), |at| {
+                        let place = Place { column, field: Some(at) };
+                        Reading::Column { place, nullable: true, form: form(&fields[at].sql_type) }
+                    })?
+                }
+                _ => Vec::new(),
+            };
+            let found = fields.iter().any(|field| matches!(field.reading, Reading::Column { .. }));
+            if found { leaves.extend(fields) } else { leaves.push(leaf) }
+        }
+        Some(leaves)
     }
 
     fn delete(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
@@ -106,7 +127,7 @@ impl PlainDecoder {
             let slots = read_key(&mut self.key_fields, text).map_err(|e| e.reason())?;
             for at in &self.primary_key {
                 let raw = slots.get(*at).filter(|raw| *raw != "null").ok_or("the key lacks a column")?;
-                push(builder, &self.columns, *at, self.timestamp_unit, raw)?;
+                push(builder, &self.columns, (*at).into(), self.timestamp_unit, raw)?;
             }
         }
         builder.keep(ChangeOp::Delete);
@@ -114,14 +135,30 @@ impl PlainDecoder {
     }
 }
 
-fn push(builder: &mut ChangeBuilder, columns: &[Column], at: usize, unit: Option<Unit>, raw: &str) -> Result<(), Misfit> {
-    let sql_type = &columns[at].sql_type;
-    let value = match (sql_type, raw.as_bytes().first()) {
+fn push(builder: &mut ChangeBuilder, columns: &[Column], place: Place, unit: Option<Unit>, raw: &str) -> Result<(), Misfit> {
+    let sql_type = match (&columns[place.column].sql_type, place.field) {
+        (SqlType::Struct(fields), Some(field)) => &fields[field].sql_type,
+        (sql_type, _) => sql_type,
+    };
+    builder.push_at(place, value_of(sql_type, unit, raw)?)
+}
+
+/// What a checked JSON text is to a column of the type.
+fn value_of<'a>(sql_type: &SqlType, unit: Option<Unit>, raw: &'a str) -> Result<Scalar<'a>, Misfit> {
+    Ok(match (sql_type, raw.as_bytes().first()) {
         (SqlType::Json | SqlType::Jsonb, Some(first)) if *first != b'n' => Scalar::Json(raw.into()),
         (_, Some(b'-' | b'0'..=b'9')) if unit.is_some() => numeric_wire(sql_type, unit).read(raw)?,
+        (SqlType::Struct(fields), Some(b'{')) => {
+            let mut names = Fields::named(fields.iter().map(|field| field.name.as_str()));
+            let slots = names.read(&mut Scanner::new(raw)).map_err(|e| e.what)?;
+            let values = fields.iter().enumerate().map(|(at, field)| match slots.get(at) {
+                Some(raw) => value_of(&field.sql_type, unit, raw).map_err(|what| format!("field \"{}\": {what}", field.name).into()),
+                None => Ok(Scalar::Null),
+            });
+            Scalar::Fields(values.collect::<Result<_, Misfit>>()?)
+        }
         _ => Scalar::of_json(raw)?,
-    };
-    builder.push(at, value)
+    })
 }
 
 fn read_object<'a>(fields: &mut Fields, scanner: &mut Scanner<'a>) -> Result<Slots<'a>, String> {

@@ -18,6 +18,8 @@ pub enum Scalar<'a> {
     /// An object or an array as it is written, or the text of a JSON value.
     Json(Cow<'a, str>),
     List(Vec<Scalar<'a>>),
+    /// The fields of a struct, all of them in order.
+    Fields(Vec<Scalar<'a>>),
     Decimal {
         unscaled: i128,
         scale: i32,

@@ -9,7 +9,7 @@ use crate::sources::testing::{parse, schema, texts};
 use crate::types::RelationSchema;
 
 const COLUMNS: &str = "id int8, small int2, n int4, name text, code varchar(3), amount numeric(8.2), at timestamp, at_tz timestamptz, \
-     ok bool, f float8, j jsonb, tags text[]";
+     ok bool, f float8, j jsonb, tags text[], s struct<a:int8;b:text;t:timestamp;c:numeric(8.2)>";
 
 fn decoder(format: &str, relation: RelationSchema) -> Decoder {
     let with = [("connector", "kafka"), ("topic", "t"), ("properties.bootstrap.server", "x:1")];
@@ -92,7 +92,17 @@ fn value(form: usize, random: &mut ChaCha8Rng) -> String {
         8 => any(&["true", "false", "1"], random),
         9 => any(&["1.5", "-0.0", "1e300", "3"], random),
         10 => any(&["{\"a\": [1, {\"b\": null}]}", "[]", "\"x\""], random),
-        _ => any(&["[\"a\",\"b\"]", "[]", "[\"\"]"], random),
+        11 => any(&["[\"a\",\"b\"]", "[]", "[\"\"]"], random),
+        _ => any(
+            &[
+                r#"{"a":1,"b":"x","t":"2026-01-02 03:04:05"}"#,
+                r#"{"a":7,"b":"yz","t":"2026-01-03 03:04:05"}"#,
+                r#"{"b":"q","other":[1],"A":3}"#,
+                r#"{"a":null,"b":"e\"","c":1.5}"#,
+                "{}",
+            ],
+            random,
+        ),
     }
 }
 
@@ -159,7 +169,7 @@ fn records_of_known_forms_are_followed() {
         }
         surprises += 1;
         let leaves = fields.leaves(&mut super::Scanner::new(&text), |at| super::Reading::Column {
-            at,
+            place: at.into(),
             nullable: true,
             form: if at == 0 { super::Form::Integer } else { super::Form::Text },
         });
