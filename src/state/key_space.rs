@@ -1,7 +1,7 @@
 //! Where many short keys lie: one after the other in large blocks.
 
 /// Where one key is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyPlace {
     block: u32,
     start: u32,

@@ -3,6 +3,16 @@
 //! A key's record has a slot, a number that stays its own until it is removed. Keys and records lie in blocks, the index
 //! is a table of slots by the hash of the key: no allocation a record, and nothing is moved when one is changed.
 //! Touched slots are noted once; a checkpoint writes those records and forgets the notes.
+//!
+//! In the store slots lie as they do here, so that they come back with their numbers. Slots next to each other make a
+//! page. A page of which much was touched is written whole, as new records nearly always are; a single record that was
+//! touched is written beside its page, and counts before it.
+//!
+//! ```text
+//! trace | 0, 1 byte | "p" | page, 4 bytes                 -> for each record: slot in the page, 1 byte | entry
+//! trace | 0, 1 byte | "s" | page, 4 bytes | slot, 1 byte  -> entry; empty for a record of the page that is gone
+//! entry: length of the key, 4 bytes little endian | key | record
+//! ```
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -13,7 +23,7 @@ use crate::zset::key_columns::hash_bytes;
 
 use super::error::StateError;
 use super::family::Family;
-use super::key_layout::{entry_key, entry_of, trace_prefix, vnode};
+use super::key_layout::{entry_key, entry_of, trace_prefix};
 use super::key_space::{KeyPlace, KeySpace};
 use super::store::Store;
 use super::writes::Writes;
@@ -35,9 +45,15 @@ pub struct RecordTable {
     keys: KeySpace,
     free: Vec<u32>,
     dirty: Vec<u32>,
-    /// Keys that the store has and that were removed.
-    gone: Vec<Box<[u8]>>,
+    pages: Vec<Page>,
     cleared: bool,
+}
+
+/// What the store has of a page.
+#[derive(Clone, Copy, Default)]
+struct Page {
+    whole: bool,
+    singles: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -46,10 +62,15 @@ struct Slot {
     key: KeyPlace,
     live: bool,
     dirty: bool,
-    stored: bool,
 }
 
 const BLOCK: usize = 4096;
+/// Slots of a page.
+const PAGE: usize = 256;
+/// So many touched records have a page written whole.
+const MANY: usize = 24;
+const PAGES: u8 = b'p';
+const SINGLES: u8 = b's';
 /// What a record costs beyond its bytes and its key's: the slot, and its share of the index. An estimate.
 const SLOT_BYTES: usize = size_of::<Slot>() + 6;
 
@@ -80,7 +101,7 @@ impl Records {
     }
 
     pub(super) fn fingerprint(width: usize) -> String {
-        format!("records of {width} bytes")
+        format!("records of {width} bytes in pages")
     }
 
     pub(super) fn width(&self) -> usize {
@@ -102,7 +123,7 @@ impl RecordTable {
             keys: KeySpace::default(),
             free: Vec::new(),
             dirty: Vec::new(),
-            gone: Vec::new(),
+            pages: Vec::new(),
             cleared: false,
         }
     }
@@ -110,14 +131,37 @@ impl RecordTable {
     /// What the store holds.
     pub(super) fn load(store: &Store, id: TraceId, width: usize) -> Result<RecordTable, StateError> {
         let mut table = RecordTable::new(width);
+        let broken = || StateError::corrupted(format!("a record of trace {id} cannot be read"));
+        // Pages come before the single records that count before them.
         store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {
-            let key = entry_of(key).filter(|_| value.len() == width);
-            let key = key.ok_or_else(|| StateError::corrupted(format!("a record of trace {id} cannot be read")))?;
-            let slot = table.place(key);
-            table.record_bytes(slot).copy_from_slice(value);
-            table.slots[slot as usize].stored = true;
+            let (kind, rest) = entry_of(key).and_then(<[u8]>::split_first).ok_or_else(broken)?;
+            let (page, slot) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
+            let page = u32::from_be_bytes(*page);
+            let known = table.page(page as usize);
+            match (*kind, slot) {
+                (PAGES, []) => {
+                    known.whole = true;
+                    let mut rest = value;
+                    while let Some((slot, after)) = rest.split_first() {
+                        rest = table.take_stored(page, *slot, after).ok_or_else(broken)?;
+                    }
+                }
+                (SINGLES, [slot]) => {
+                    known.singles = true;
+                    match value {
+                        [] => table.forget_stored(page, *slot),
+                        entry => table.take_stored(page, *slot, entry).filter(|rest| rest.is_empty()).map(drop).ok_or_else(broken)?,
+                    }
+                }
+                _ => return Err(broken()),
+            }
             Ok(())
         })?;
+        table.free = (0..table.slots.len() as u32).rev().filter(|slot| !table.slots[*slot as usize].live).collect();
+        for slot in (0..table.slots.len() as u32).filter(|slot| table.slots[*slot as usize].live) {
+            let slots = &table.slots;
+            table.index.insert_unique(slots[slot as usize].hash, slot, |slot| slots[*slot as usize].hash);
+        }
         Ok(table)
     }
 
@@ -163,16 +207,13 @@ impl RecordTable {
 
     /// Takes the slot's record away.
     pub fn remove(&mut self, slot: u32) {
-        let Slot { hash, key, stored, .. } = self.slots[slot as usize];
+        let Slot { hash, key, .. } = self.slots[slot as usize];
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
             entry.remove();
         }
-        if stored {
-            self.gone.push(self.keys.get(key).into());
-        }
         self.keys.free(key);
         self.slots[slot as usize].live = false;
-        self.slots[slot as usize].stored = false;
+        self.touch(slot);
         self.record_bytes(slot).fill(0);
         self.free.push(slot);
         self.compact_keys();
@@ -196,7 +237,7 @@ impl RecordTable {
 
     fn place(&mut self, key: &[u8]) -> u32 {
         let hash = hash_bytes(key);
-        let new = Slot { hash, key: self.keys.add(key), live: true, dirty: false, stored: false };
+        let new = Slot { hash, key: self.keys.add(key), live: true, dirty: false };
         let slot = match self.free.pop() {
             Some(slot) => {
                 let noted = self.slots[slot as usize].dirty;
@@ -204,16 +245,62 @@ impl RecordTable {
                 slot
             }
             None => {
-                if self.slots.len() == self.blocks.len() * BLOCK {
-                    self.blocks.push(vec![0; BLOCK * self.width].into());
-                }
                 self.slots.push(new);
+                self.make_room();
                 (self.slots.len() - 1) as u32
             }
         };
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| slots[*slot as usize].hash);
         slot
+    }
+
+    /// Blocks for all slots.
+    fn make_room(&mut self) {
+        while self.slots.len() > self.blocks.len() * BLOCK {
+            self.blocks.push(vec![0; BLOCK * self.width].into());
+        }
+    }
+
+    fn page(&mut self, page: usize) -> &mut Page {
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, Page::default());
+        }
+        &mut self.pages[page]
+    }
+
+    /// Takes in a stored entry; what is behind it. `None` when it is none.
+    fn take_stored<'a>(&mut self, page: u32, slot: u8, entry: &'a [u8]) -> Option<&'a [u8]> {
+        let (len, rest) = entry.split_first_chunk::<4>()?;
+        let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        let (record, rest) = rest.split_at_checked(self.width)?;
+        let number = page as usize * PAGE + usize::from(slot);
+        if number >= self.slots.len() {
+            let none = Slot { hash: 0, key: KeyPlace::default(), live: false, dirty: false };
+            self.slots.resize(number + 1, none);
+            self.make_room();
+        }
+        self.forget_stored(page, slot);
+        self.slots[number] = Slot { hash: hash_bytes(key), key: self.keys.add(key), live: true, dirty: false };
+        self.record_bytes(number as u32).copy_from_slice(record);
+        Some(rest)
+    }
+
+    fn forget_stored(&mut self, page: u32, slot: u8) {
+        let number = page as usize * PAGE + usize::from(slot);
+        if let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.live) {
+            slot.live = false;
+            let key = slot.key;
+            self.keys.free(key);
+            self.record_bytes(number as u32).fill(0);
+        }
+    }
+
+    fn put_entry(&self, slot: u32, out: &mut Vec<u8>) {
+        let key = self.keys.get(self.slots[slot as usize].key);
+        out.extend_from_slice(&(key.len() as u32).to_le_bytes());
+        out.extend_from_slice(key);
+        out.extend_from_slice(self.record(slot));
     }
 
     fn touch(&mut self, slot: u32) {
@@ -240,24 +327,45 @@ impl RecordTable {
         if std::mem::take(&mut self.cleared) {
             writes.delete_prefix(Family::Trace, trace_prefix(id));
         }
-        // A key that went and came again is put behind its delete.
-        for key in self.gone.drain(..) {
-            writes.delete(Family::Trace, entry_key(id, vnode(&key), &key));
-        }
-        let mut changed = Vec::with_capacity(self.dirty.len());
-        for number in std::mem::take(&mut self.dirty) {
-            let slot = &mut self.slots[number as usize];
-            slot.dirty = false;
-            if slot.live {
-                slot.stored = true;
-                let key = self.keys.get(slot.key);
-                changed.push((entry_key(id, vnode(key), key), number));
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        let at = |kind: u8, page: usize| entry_key(id, 0, &[&[kind][..], &(page as u32).to_be_bytes()].concat());
+        for touched in dirty.chunk_by(|a, b| *a as usize / PAGE == *b as usize / PAGE) {
+            let number = touched[0] as usize / PAGE;
+            let page = *self.page(number);
+            touched.iter().for_each(|slot| self.slots[*slot as usize].dirty = false);
+            let slots = number * PAGE..self.slots.len().min((number + 1) * PAGE);
+            let live = self.slots[slots.clone()].iter().filter(|slot| slot.live).count();
+            if touched.len() < MANY && live > 0 {
+                for slot in touched {
+                    let mut key = at(SINGLES, number);
+                    key.push((*slot as usize % PAGE) as u8);
+                    let mut entry = Vec::new();
+                    if self.slots[*slot as usize].live {
+                        self.put_entry(*slot, &mut entry);
+                    }
+                    match entry.is_empty() && !page.whole {
+                        true => writes.delete(Family::Trace, key),
+                        false => writes.put(Family::Trace, key, entry),
+                    }
+                }
+                self.page(number).singles = true;
+                continue;
             }
-        }
-        // In the order of keys, which the store takes much faster.
-        changed.sort_unstable();
-        for (key, number) in changed {
-            writes.put(Family::Trace, key, self.record(number));
+            if page.singles {
+                writes.delete_prefix(Family::Trace, at(SINGLES, number));
+            }
+            if live > 0 {
+                let mut entries = Vec::with_capacity(live * (self.width + 24));
+                for slot in slots.filter(|slot| self.slots[*slot].live) {
+                    entries.push((slot % PAGE) as u8);
+                    self.put_entry(slot as u32, &mut entries);
+                }
+                writes.put(Family::Trace, at(PAGES, number), entries);
+            } else if page.whole {
+                writes.delete(Family::Trace, at(PAGES, number));
+            }
+            *self.page(number) = Page { whole: live > 0, singles: false };
         }
     }
 }

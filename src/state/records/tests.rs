@@ -23,15 +23,16 @@ fn checkpoint(traces: &TraceSet) {
 
 #[test]
 fn like_a_plain_map() {
-    for seed in 0..40 {
+    for seed in 0..60 {
         let mut random = SmallRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut traces = TraceSet::new(Arc::new(Store::open(dir.path()).unwrap()));
         let mut records = traces.records(ID, 8).unwrap();
         let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut stored = model.clone();
-        for step in 0..400 {
-            let key = vec![random.random_range(0..40u8); random.random_range(0..4)];
+        for step in 0..if seed % 2 == 0 { 400 } else { 3000 } {
+            let keys = if seed % 2 == 0 { 40 } else { 250 };
+            let key = vec![random.random_range(0..keys); random.random_range(0..4)];
             let mut table = records.lock();
             let found = table.find(&key);
             assert_eq!(found.map(|slot| table.record(slot).to_vec()).as_ref(), model.get(&key), "seed {seed}, step {step}");
@@ -68,6 +69,19 @@ fn like_a_plain_map() {
             }
         }
         assert_eq!(all(&records), model, "seed {seed}");
+        for key in model.keys() {
+            let mut table = records.lock();
+            let slot = table.find(key).unwrap();
+            table.remove(slot);
+        }
+        checkpoint(&traces);
+        let mut left = 0;
+        let count = &mut |_: &[u8], _: &[u8]| {
+            left += 1;
+            Ok(())
+        };
+        traces.store().scan_with(Family::Trace, &trace_prefix(ID), count).unwrap();
+        assert_eq!(left, 0, "seed {seed}: something is left in the store");
     }
 }
 
