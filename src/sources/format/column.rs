@@ -39,7 +39,7 @@ enum Values {
         ends: Vec<i32>,
         items: Box<Column>,
     },
-    /// Of one length, but for the row under construction.
+    /// Fields may be shorter than their struct: what they lack is null.
     Struct(Vec<Column>),
 }
 
@@ -132,7 +132,7 @@ impl Column {
             Values::F64(v) => v.push(0.0),
             Values::I128(v) => v.push(0),
             Values::Interval(v) => v.push(IntervalMonthDayNano::new(0, 0, 0)),
-            Values::Struct(fields) => fields.iter_mut().for_each(Column::push_null),
+            Values::Struct(_) => {}
             Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
         }
         if self.nulls == 0 {
@@ -143,6 +143,29 @@ impl Column {
         self.len += 1;
     }
 
+    /// Appends nulls up to that length.
+    fn fill(&mut self, len: usize) {
+        let Some(missing) = len.checked_sub(self.len).filter(|missing| *missing > 0) else { return };
+        match &mut self.values {
+            Values::Bool(v) => v.resize(len, false),
+            Values::I16(v) => v.resize(len, 0),
+            Values::I32(v) => v.resize(len, 0),
+            Values::I64(v) => v.resize(len, 0),
+            Values::F32(v) => v.resize(len, 0.0),
+            Values::F64(v) => v.resize(len, 0.0),
+            Values::I128(v) => v.resize(len, 0),
+            Values::Interval(v) => v.resize(len, IntervalMonthDayNano::new(0, 0, 0)),
+            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.resize(len, ends.last().copied().unwrap_or(0)),
+            Values::Struct(_) => {}
+        }
+        if self.nulls == 0 {
+            self.valid = vec![true; self.len];
+        }
+        self.valid.resize(len, false);
+        self.nulls += missing;
+        self.len = len;
+    }
+
     /// Counts the value that was just appended.
     fn appended(&mut self) {
         self.len += 1;
@@ -151,21 +174,23 @@ impl Column {
         }
     }
 
-    /// A field of a column of structs.
+    /// A field of a column of structs, as long as the structs before the one under construction.
     ///
     /// # Panics
     /// When there is none: a defect of the caller.
     pub fn field(&mut self, field: usize) -> &mut Column {
         match &mut self.values {
-            Values::Struct(fields) => &mut fields[field],
+            Values::Struct(fields) => {
+                fields[field].fill(self.len);
+                &mut fields[field]
+            }
             _ => panic!("a column of {} has no fields", self.sql_type),
         }
     }
 
     /// Appends a struct whose fields were given their values; those that were not are null.
     pub fn close_struct(&mut self) {
-        if let Values::Struct(fields) = &mut self.values {
-            fields.iter_mut().filter(|field| field.len() == self.len).for_each(Column::push_null);
+        if let Values::Struct(_) = &self.values {
             self.appended();
         }
     }
@@ -248,7 +273,10 @@ impl Column {
             }
             Values::Struct(fields) => {
                 let Scalar::Fields(values) = value else { return Err(format!("{} where an object is expected", kind(&value)).into()) };
-                let pushed = fields.iter_mut().zip(values).try_for_each(|(field, value)| field.push(value));
+                let pushed = fields.iter_mut().zip(values).try_for_each(|(field, value)| {
+                    field.fill(self.len);
+                    field.push(value)
+                });
                 if let Err(misfit) = pushed {
                     fields.iter_mut().for_each(|field| field.truncate(self.len));
                     return Err(misfit);
@@ -304,6 +332,7 @@ impl Column {
                 let arrow::datatypes::DataType::Struct(fields) = self.sql_type.arrow() else {
                     return Err(ArrowError::SchemaError(format!("{} is no struct", self.sql_type)));
                 };
+                columns.iter_mut().for_each(|column| column.fill(len));
                 let columns = columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
                 Arc::new(StructArray::try_new_with_length(fields, columns, nulls, len)?)
             }
