@@ -14,12 +14,12 @@ export FLOE_CACHE FLOE_RUN CARGO_TARGET_DIR CARGO
 [[ ":$PATH:" == *":$HOME/.cargo/bin:"* ]] || PATH=$PATH:$HOME/.cargo/bin
 
 # Ports of their own, far from the usual ones, so that a developer's own PostgreSQL or Kafka is never touched.
-: "${FLOE_POSTGRES_PORT:=45432}"
-: "${FLOE_KAFKA_PORT:=49092}"
-: "${FLOE_KAFKA_CONTROLLER_PORT:=49093}"
-: "${FLOE_CONNECT_PORT:=48083}"
-: "${FLOE_S3_PORT:=49000}"
-: "${FLOE_CATALOG_PORT:=48181}"
+: "${FLOE_POSTGRES_PORT:=25432}"
+: "${FLOE_KAFKA_PORT:=29092}"
+: "${FLOE_KAFKA_CONTROLLER_PORT:=29093}"
+: "${FLOE_CONNECT_PORT:=28083}"
+: "${FLOE_S3_PORT:=29000}"
+: "${FLOE_CATALOG_PORT:=28181}"
 S3_KEY=floe S3_SECRET=floe-secret S3_REGION=us-east-1 S3_BUCKET=warehouse
 
 say() { echo "${0##*/}: $*" >&2; }

@@ -14,12 +14,23 @@ pub use client::{Sql, SqlError};
 pub use floe::Floe;
 
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// A port that nobody has at this moment.
+/// A port that nobody has at this moment, each time another one. It is none of those that the system gives to clients: a
+/// server that is killed and started again finds its port free.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 8_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let port = FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from {FIRST} on is free");
 }
 
 /// Shown while the test runs: the test harness holds back only what goes through `print!`.
