@@ -29,6 +29,8 @@ pub enum Event {
         token: u64,
         ends: Result<Offsets, Report>,
     },
+    /// The checkpoint that was being written is there, or has failed.
+    CheckpointWritten,
     Command(Command),
 }
 

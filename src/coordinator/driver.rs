@@ -12,13 +12,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
-use crate::state::{CheckpointRecord, Journal, JournalEntry, Staged, Store, TraceSet, Writes, zset_to_ipc};
+use crate::state::{Journal, JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
 use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
 use crate::zset::{Delta, ZSet};
 
 use super::clock;
 use super::command::{Command, Event, Reply};
-use super::failures;
 use super::metrics::Metrics;
 use super::published::{Frontier, Published, PublishedRelation};
 use super::relation::{Relation, RelationKind, dead_letter_rows};
@@ -48,6 +47,8 @@ pub struct Driver {
     pub incarnation: u64,
     pub checkpointed: Epoch,
     pub checkpoint_interval: Duration,
+    /// The checkpoint that is being written.
+    pub writing: Option<Writing>,
     pub frontier: Arc<Frontier>,
     pub metrics: Arc<Metrics>,
     pub events: Sender<Event>,
@@ -72,6 +73,16 @@ impl SinkFeed {
             self.pending.push(delta.0.clone());
         }
     }
+}
+
+/// A checkpoint on its way to the disk.
+pub struct Writing {
+    pub epoch: Epoch,
+    pub offsets: BTreeMap<ObjectId, Offsets>,
+    /// By sink: whether its relation had errors at that epoch.
+    pub held: Vec<(ObjectId, bool)>,
+    pub started: Instant,
+    pub done: Receiver<Result<(), Report>>,
 }
 
 /// A FLUSH under way.
@@ -105,7 +116,8 @@ impl Driver {
         let mut changes: Vec<Waiting> = Vec::new();
         loop {
             let due = pause.saturating_sub(last_checkpoint.elapsed());
-            let patience = if self.epoch > self.checkpointed { due } else { Duration::from_secs(60) };
+            let waits = self.writing.is_some() || self.epoch == self.checkpointed;
+            let patience = if waits { Duration::from_secs(60) } else { due };
             let mut events = Vec::new();
             if changes.is_empty() {
                 match inbox.recv_timeout(patience) {
@@ -141,14 +153,21 @@ impl Driver {
                 }
             }
             self.answer_flushes();
-            let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
-            if self.epoch > self.checkpointed && (full || last_checkpoint.elapsed() >= pause) {
-                let started = Instant::now();
-                if let Err(report) = self.checkpoint(Writes::new()) {
-                    return self.stop_for_good(report, inbox);
+            match self.take_checkpoint() {
+                Ok(Some(spent)) => {
+                    last_checkpoint = Instant::now();
+                    pause = self.checkpoint_interval.max(spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE);
                 }
-                last_checkpoint = Instant::now();
-                pause = self.checkpoint_interval.max(started.elapsed() * CHECKPOINT_SHARE).min(LONGEST_PAUSE);
+                Ok(None) => {}
+                Err(report) => return self.stop_for_good(report, inbox),
+            }
+            let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
+            let due = self.writing.is_none() && (full || last_checkpoint.elapsed() >= pause);
+            if self.epoch > self.checkpointed
+                && due
+                && let Err(report) = self.begin_checkpoint()
+            {
+                return self.stop_for_good(report, inbox);
             }
         }
     }
@@ -201,7 +220,7 @@ impl Driver {
                 self.metrics.set_source_errors(self.source_errors());
             }
             Event::Ends { source, token, ends } => self.note_ends(source, token, ends),
-            Event::Command(_) => {}
+            Event::CheckpointWritten | Event::Command(_) => {}
         }
     }
 
@@ -394,45 +413,6 @@ impl Driver {
             relations,
             offsets: self.offsets.clone(),
         });
-    }
-
-    /// Everything that changed since the last checkpoint, in one atomic write, together with `writes`.
-    pub fn checkpoint(&mut self, mut writes: Writes) -> Result<(), Report> {
-        let started = Instant::now();
-        self.traces.dirty(&mut writes).map_err(|e| e.report())?;
-        failures::put(&self.relations, &mut writes)?;
-        for (id, feed) in &mut self.sinks {
-            let Some(schema) = feed.pending.first().map(ZSet::schema) else { continue };
-            let change = ZSet::concat(&schema, &feed.pending).map_err(Report::internal)?;
-            feed.pending.clear();
-            Staged::put(*id, self.epoch, &change, &mut writes).map_err(|e| e.report())?;
-        }
-        let record = CheckpointRecord {
-            epoch: self.epoch,
-            now: self.now,
-            offsets: self.offsets.clone(),
-            counters: BTreeMap::new(),
-            next_object_id: self.next_id,
-            incarnation: self.incarnation,
-        };
-        record.store(&mut writes).map_err(|e| e.report())?;
-        Journal::trim(self.epoch, &mut writes);
-        self.store.write(writes, true).map_err(|e| e.report())?;
-        self.checkpointed = self.epoch;
-        self.metrics.checkpoint.observe(started.elapsed().as_secs_f64());
-        for (id, relation) in &self.relations {
-            if let (RelationKind::Source(source), Some(offsets)) = (&relation.kind, self.offsets.get(id))
-                && let Some(worker) = &source.worker
-            {
-                worker.checkpointed(offsets);
-            }
-        }
-        let published = self.frontier.get();
-        for feed in self.sinks.values() {
-            let held = published.error_of(feed.input).is_some();
-            feed.worker.checkpointed(self.epoch, held);
-        }
-        Ok(())
     }
 
     /// False when the driver is to end.

@@ -6,6 +6,7 @@
 
 pub mod api;
 mod backfill;
+mod checkpoint;
 mod clock;
 mod command;
 mod config;

@@ -62,6 +62,7 @@ impl Coordinator {
             incarnation: 1,
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
+            writing: None,
             frontier: frontier.clone(),
             metrics: metrics.clone(),
             events: events.clone(),

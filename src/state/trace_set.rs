@@ -72,98 +72,69 @@ impl TraceSet {
     /// `FormChanged` when the number was given to other columns before; when the store cannot be read.
     pub fn trace(&self, id: TraceId, schema: SchemaRef, key: usize) -> Result<Trace, StateError> {
         let shape = Shape::new(schema, key)?;
-        let form = shape.fingerprint();
-        let mut members = self.members();
-        if let Some(member) = members.get(&id) {
-            check_form(id, &member.form(), &form)?;
-            if let State::Trace(trace) = &member.state {
-                return Ok(trace.clone());
-            }
-        }
-        let (rows, form_stored) = match self.stored_form(id, &form)? {
-            true => (Resident::load(&self.store, id)?, true),
-            false => (Resident::new(), false),
-        };
-        let trace = Trace::new(id, shape, rows);
-        members.insert(id, Member { state: State::Trace(trace.clone()), form_stored });
-        Ok(trace)
+        let known = |state: &State| if let State::Trace(trace) = state { Some(trace.clone()) } else { None };
+        self.member(id, shape.fingerprint(), known, State::Trace, |stored| {
+            let rows = if stored { Resident::load(&self.store, id)? } else { Resident::new() };
+            Ok(Trace::new(id, shape, rows))
+        })
     }
 
     /// The cells of that number, with what the store holds of them. Asking again gives the same cells.
     pub fn cells(&self, id: TraceId) -> Result<Cells, StateError> {
-        let mut members = self.members();
-        if let Some(member) = members.get(&id) {
-            check_form(id, &member.form(), cells::FINGERPRINT)?;
-            if let State::Cells(cells) = &member.state {
-                return Ok(cells.clone());
-            }
-        }
-        let (found, form_stored) = match self.stored_form(id, cells::FINGERPRINT)? {
-            true => (Resident::load(&self.store, id)?, true),
-            false => (Resident::new(), false),
-        };
-        let cells = Cells::new(id, found);
-        members.insert(id, Member { state: State::Cells(cells.clone()), form_stored });
-        Ok(cells)
+        let known = |state: &State| if let State::Cells(cells) = state { Some(cells.clone()) } else { None };
+        self.member(id, cells::FINGERPRINT.to_string(), known, State::Cells, |stored| {
+            Ok(Cells::new(id, if stored { Resident::load(&self.store, id)? } else { Resident::new() }))
+        })
     }
 
     /// The records of that number, each of `width` bytes, with what the store holds of them. Asking again gives the same
     /// records.
     pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
-        let form = Records::fingerprint(width);
-        let mut members = self.members();
-        if let Some(member) = members.get(&id) {
-            check_form(id, &member.form(), &form)?;
-            if let State::Records(records) = &member.state {
-                return Ok(records.clone());
-            }
-        }
-        let (table, form_stored) = match self.stored_form(id, &form)? {
-            true => (RecordTable::load(&self.store, id, width)?, true),
-            false => (RecordTable::new(width), false),
-        };
-        let records = Records::new(id, table);
-        members.insert(id, Member { state: State::Records(records.clone()), form_stored });
-        Ok(records)
+        let known = |state: &State| if let State::Records(records) = state { Some(records.clone()) } else { None };
+        self.member(id, Records::fingerprint(width), known, State::Records, |stored| {
+            Ok(Records::new(id, if stored { RecordTable::load(&self.store, id, width)? } else { RecordTable::new(width) }))
+        })
     }
 
     /// The arrangement of that number by those columns of its schema, with what the store holds of it. Asking again gives
     /// the same arrangement.
     pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize]) -> Result<Arrangement, StateError> {
-        let form = Rows::form(&schema, key);
-        let mut members = self.members();
-        if let Some(member) = members.get(&id) {
-            check_form(id, &member.form(), &form)?;
-            if let State::Arrangement(arrangement) = &member.state {
-                return Ok(arrangement.clone());
-            }
-        }
-        let (rows, form_stored) = match self.stored_form(id, &form)? {
-            true => (Rows::load(&self.store, id, schema, key.to_vec())?, true),
-            false => (Rows::new(schema, key.to_vec()), false),
-        };
-        let arrangement = Arrangement::new(id, rows);
-        members.insert(id, Member { state: State::Arrangement(arrangement.clone()), form_stored });
-        Ok(arrangement)
+        let known = |state: &State| if let State::Arrangement(arrangement) = state { Some(arrangement.clone()) } else { None };
+        self.member(id, Rows::form(&schema, key), known, State::Arrangement, |stored| {
+            let key = key.to_vec();
+            Ok(Arrangement::new(id, if stored { Rows::load(&self.store, id, schema, key)? } else { Rows::new(schema, key) }))
+        })
     }
 
     /// The growing rows of that number, with what the store holds of them. Asking again gives the same rows.
     pub fn appended(&self, id: TraceId, schema: SchemaRef) -> Result<Appended, StateError> {
-        let form = appended::Rows::form(&schema);
+        let known = |state: &State| if let State::Appended(rows) = state { Some(rows.clone()) } else { None };
+        self.member(id, appended::Rows::form(&schema), known, State::Appended, |stored| {
+            let rows = if stored { appended::Rows::load(&self.store, id, schema)? } else { appended::Rows::new(schema) };
+            Ok(Appended::new(id, rows))
+        })
+    }
+
+    /// The member of that number: the one that is known, or one that is made, from the store if it is `stored` there.
+    fn member<T: Clone>(
+        &self,
+        id: TraceId,
+        form: String,
+        known: impl Fn(&State) -> Option<T>,
+        state: impl Fn(T) -> State,
+        make: impl FnOnce(bool) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
         let mut members = self.members();
         if let Some(member) = members.get(&id) {
             check_form(id, &member.form(), &form)?;
-            if let State::Appended(rows) = &member.state {
-                return Ok(rows.clone());
+            if let Some(known) = known(&member.state) {
+                return Ok(known);
             }
         }
-        let (rows, form_stored) = match self.stored_form(id, &form)? {
-            true => (appended::Rows::load(&self.store, id, schema)?, true),
-            false => (appended::Rows::new(schema), false),
-        };
-        let rows = Appended::new(id, rows);
-        members.insert(id, Member { state: State::Appended(rows.clone()), form_stored });
-        Ok(rows)
+        let form_stored = self.stored_form(id, &form)?;
+        let made = make(form_stored)?;
+        members.insert(id, Member { state: state(made.clone()), form_stored });
+        Ok(made)
     }
 
     /// Puts into `writes` all that changed since the last call, and counts on it being written: a write that fails

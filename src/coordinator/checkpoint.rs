@@ -1,0 +1,118 @@
+//! Checkpoints: everything that changed since the last one, with the offsets, in one atomic write.
+//!
+//! What changed is put together on the driver's thread, between two epochs, and written by a thread of its own while epochs
+//! go on: the journal keeps those until the next checkpoint. One is under way at a time, and definitions wait for it, so
+//! that writes come in the order of their epochs. Sources and sinks are told when it is durable, not before.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use crate::state::{CheckpointRecord, Journal, Staged, Writes};
+use crate::types::Report;
+use crate::zset::ZSet;
+
+use super::command::Event;
+use super::driver::{Driver, Writing};
+use super::failures;
+use super::relation::RelationKind;
+
+impl Driver {
+    /// Everything that changed since the last checkpoint, together with `writes`; durable when this returns.
+    pub fn checkpoint(&mut self, writes: Writes) -> Result<(), Report> {
+        self.finish_checkpoint()?;
+        let started = Instant::now();
+        let writes = self.changes(writes)?;
+        let (told, done) = mpsc::channel();
+        let written = self.store.write(writes, true).map_err(|e| e.report());
+        let writing = self.writing(started, done);
+        // Nobody else holds the other end.
+        let _ = told.send(written);
+        self.writing = Some(writing);
+        self.finish_checkpoint()
+    }
+
+    /// Starts to write what changed since the last checkpoint; none is under way.
+    pub fn begin_checkpoint(&mut self) -> Result<(), Report> {
+        let started = Instant::now();
+        let writes = self.changes(Writes::new())?;
+        let (told, done) = mpsc::channel();
+        let (store, events) = (self.store.clone(), self.events.clone());
+        let write = move || {
+            // The driver is gone only when the process ends.
+            let _ = told.send(store.write(writes, true).map_err(|e| e.report()));
+            let _ = events.send(Event::CheckpointWritten);
+        };
+        std::thread::Builder::new().name("checkpoint".to_string()).spawn(write).map_err(Report::internal)?;
+        self.writing = Some(self.writing(started, done));
+        Ok(())
+    }
+
+    /// If a checkpoint has become durable since this was asked last, how long it took.
+    pub fn take_checkpoint(&mut self) -> Result<Option<Duration>, Report> {
+        let Some(writing) = &self.writing else { return Ok(None) };
+        match writing.done.try_recv() {
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(Report::internal("the thread that writes checkpoints has ended")),
+            Ok(written) => self.written(written).map(Some),
+        }
+    }
+
+    /// Waits for the checkpoint that is under way.
+    fn finish_checkpoint(&mut self) -> Result<(), Report> {
+        let Some(writing) = &self.writing else { return Ok(()) };
+        let written = writing.done.recv().map_err(|_| Report::internal("the thread that writes checkpoints has ended"))?;
+        self.written(written).map(drop)
+    }
+
+    fn writing(&self, started: Instant, done: Receiver<Result<(), Report>>) -> Writing {
+        let published = self.frontier.get();
+        let held = self.sinks.iter().map(|(id, feed)| (*id, published.error_of(feed.input).is_some())).collect();
+        Writing { epoch: self.epoch, offsets: self.offsets.clone(), held, started, done }
+    }
+
+    /// What a checkpoint writes.
+    fn changes(&mut self, mut writes: Writes) -> Result<Writes, Report> {
+        self.traces.dirty(&mut writes).map_err(|e| e.report())?;
+        failures::put(&self.relations, &mut writes)?;
+        for (id, feed) in &mut self.sinks {
+            let Some(schema) = feed.pending.first().map(ZSet::schema) else { continue };
+            let change = ZSet::concat(&schema, &feed.pending).map_err(Report::internal)?;
+            feed.pending.clear();
+            Staged::put(*id, self.epoch, &change, &mut writes).map_err(|e| e.report())?;
+        }
+        let record = CheckpointRecord {
+            epoch: self.epoch,
+            now: self.now,
+            offsets: self.offsets.clone(),
+            counters: BTreeMap::new(),
+            next_object_id: self.next_id,
+            incarnation: self.incarnation,
+        };
+        record.store(&mut writes).map_err(|e| e.report())?;
+        Journal::trim(self.epoch, &mut writes);
+        Ok(writes)
+    }
+
+    /// Tells sources and sinks that the checkpoint is durable; how long it took.
+    fn written(&mut self, written: Result<(), Report>) -> Result<Duration, Report> {
+        let Some(writing) = self.writing.take() else { return Ok(Duration::ZERO) };
+        written?;
+        self.checkpointed = writing.epoch;
+        let spent = writing.started.elapsed();
+        self.metrics.checkpoint.observe(spent.as_secs_f64());
+        for (id, offsets) in &writing.offsets {
+            if let Some(RelationKind::Source(source)) = self.relations.get(id).map(|relation| &relation.kind)
+                && let Some(worker) = &source.worker
+            {
+                worker.checkpointed(offsets);
+            }
+        }
+        for (id, held) in writing.held {
+            if let Some(feed) = self.sinks.get(&id) {
+                feed.worker.checkpointed(writing.epoch, held);
+            }
+        }
+        Ok(spent)
+    }
+}
