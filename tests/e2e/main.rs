@@ -3,6 +3,7 @@
 //!
 //! The judge is PostgreSQL: the view has to equal the query run there, and each Iceberg table has to equal the view.
 
+mod broker;
 #[path = "../support/mod.rs"]
 mod support;
 mod upstream;
