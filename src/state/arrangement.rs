@@ -143,6 +143,9 @@ impl Rows {
                 rows.chunks[number as usize] = Some(Chunk::stored(&zset, &rows.key)?);
                 return Ok(());
             }
+            if *kind != WEIGHT {
+                return Err(broken());
+            }
             let row = row.try_into().map(u32::from_be_bytes).map_err(|_| broken())?;
             let weight = value.try_into().map(i64::from_be_bytes).map_err(|_| broken())?;
             let chunk = rows.chunks.get_mut(number as usize).and_then(Option::as_mut).filter(|chunk| (row as usize) < chunk.len());

@@ -46,7 +46,6 @@ pub struct RecordTable {
     free: Vec<u32>,
     dirty: Vec<u32>,
     pages: Vec<Page>,
-    cleared: bool,
 }
 
 /// What the store has of a page.
@@ -124,7 +123,6 @@ impl RecordTable {
             free: Vec::new(),
             dirty: Vec::new(),
             pages: Vec::new(),
-            cleared: false,
         }
     }
 
@@ -217,11 +215,6 @@ impl RecordTable {
         self.record_bytes(slot).fill(0);
         self.free.push(slot);
         self.compact_keys();
-    }
-
-    /// Takes every record away.
-    pub fn clear(&mut self) {
-        *self = RecordTable { cleared: true, ..RecordTable::new(self.width) };
     }
 
     /// All keys with their records, in no order.
@@ -324,9 +317,6 @@ impl RecordTable {
     }
 
     fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
-        if std::mem::take(&mut self.cleared) {
-            writes.delete_prefix(Family::Trace, trace_prefix(id));
-        }
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
         let at = |kind: u8, page: usize| entry_key(id, 0, &[&[kind][..], &(page as u32).to_be_bytes()].concat());

@@ -73,11 +73,6 @@ impl KeyColumns {
     pub fn equals(&self, a: usize, other: &KeyColumns, b: usize) -> bool {
         (0..self.columns.len()).all(|column| self.columns[column].equal(a, &other.columns[column], b))
     }
-
-    /// Whether any of the row's columns is null.
-    pub fn has_null(&self, row: usize) -> bool {
-        self.columns.iter().any(|column| column.is_null(row))
-    }
 }
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;

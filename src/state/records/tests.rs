@@ -37,10 +37,6 @@ fn like_a_plain_map() {
             let found = table.find(&key);
             assert_eq!(found.map(|slot| table.record(slot).to_vec()).as_ref(), model.get(&key), "seed {seed}, step {step}");
             match (found, random.random_range(0..100)) {
-                (_, 99) => {
-                    table.clear();
-                    model.clear();
-                }
                 (Some(slot), 0..40) => {
                     table.remove(slot);
                     model.remove(&key);
