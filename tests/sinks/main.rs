@@ -204,6 +204,24 @@ async fn sinks_that_race_for_one_table_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sinks_created_at_once_share_a_namespace_that_was_not_there() {
+    let catalog = address("FLOE_TEST_ICEBERG_REST");
+    for round in 0..4 {
+        let namespace = new_namespace(&format!("together{round}"));
+        let tasks: Vec<_> = (0..4)
+            .map(|writer| {
+                let mut spec = spec(&catalog, &namespace, &format!("together-{writer}"), "append-only");
+                spec.options.insert("table.name".into(), format!("t{writer}"));
+                tokio::spawn(async move { drop(connect(&spec).await) })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_secret_is_told_at_create_sink_without_the_secret() {
     let mut spec = spec(&address("FLOE_TEST_ICEBERG_REST"), &new_namespace("secret"), "secret", "append-only");
     spec.options.insert("s3.secret.key".into(), "not-the-secret".into());

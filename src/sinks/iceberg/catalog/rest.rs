@@ -24,6 +24,9 @@ use crate::types::{Report, SqlState};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Before a namespace is looked for again.
+const RACE_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
+
 /// Separates the levels of a namespace in a URL, unless the server names another.
 const UNIT_SEPARATOR: &str = "\u{1f}";
 
@@ -100,22 +103,31 @@ impl RestCatalog {
         match answer.status() {
             status if status.is_success() => Ok(()),
             StatusCode::CONFLICT => Ok(()),
+            status if status.is_server_error() && self.load_table().await?.is_some() => Ok(()),
             _ => Err(self.unexpected("create the table", answer).await),
         }
     }
 
+    /// Servers are known to answer 500 to the slower of two that create one namespace: it is looked for once more then.
     async fn create_namespace(&self) -> Result<(), SinkError> {
         let config = self.config().await?;
-        let url = self.url(config, &["namespaces", &self.namespace.join(&config.separator)])?;
-        if self.send(self.request(Method::GET, url)).await?.status().is_success() {
-            return Ok(());
-        }
-        let url = self.url(config, &["namespaces"])?;
+        let of_all = self.url(config, &["namespaces"])?;
         let body = json!({ "namespace": self.namespace, "properties": {} });
-        let answer = self.send(self.request(Method::POST, url).json(&body)).await?;
-        match answer.status() {
-            status if status.is_success() || status == StatusCode::CONFLICT => Ok(()),
-            _ => Err(self.unexpected("create the namespace", answer).await),
+        let mut pauses = RACE_PAUSES.iter();
+        loop {
+            let url = self.url(config, &["namespaces", &self.namespace.join(&config.separator)])?;
+            if self.send(self.request(Method::GET, url)).await?.status().is_success() {
+                return Ok(());
+            }
+            let answer = self.send(self.request(Method::POST, of_all.clone()).json(&body)).await?;
+            let status = answer.status();
+            if status.is_success() || status == StatusCode::CONFLICT {
+                return Ok(());
+            }
+            match pauses.next().filter(|_| status.is_server_error()) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(self.unexpected("create the namespace", answer).await),
+            }
         }
     }
 
