@@ -23,7 +23,7 @@ pub fn past(relation: &Relation, offsets: &Offsets, take: &mut dyn FnMut(Delta) 
     }
     match (relation.rows(), &relation.kind) {
         (Some(rows), _) => {
-            for chunk in rows.snapshot().chunks(CHUNK_ROWS) {
+            for chunk in rows.snapshot().chunks(CHUNK_ROWS, None) {
                 take(Delta(chunk.map_err(|e| e.report())?))?;
             }
             Ok(())

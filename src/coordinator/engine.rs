@@ -59,7 +59,7 @@ impl Tables for Pinned {
             },
             _ => return Err(missing()),
         };
-        rows::table(entry.schema.arrow(), rows)
+        Ok(rows::table(entry.schema.arrow(), rows))
     }
 }
 

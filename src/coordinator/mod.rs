@@ -17,6 +17,7 @@ mod engine;
 pub mod entropy;
 mod failures;
 mod install;
+mod key_filter;
 mod metrics;
 mod published;
 mod recovery;

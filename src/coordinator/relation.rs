@@ -191,16 +191,16 @@ impl ViewRelation {
     }
 
     /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date. Where
-    /// rows are not kept the change is not consolidated: whoever takes it adds up many of them anyway.
+    /// rows are not kept, or only come, equal rows stay apart: whoever takes them adds up many of them anyway.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
-        let output = match &mut self.rows {
-            Some(rows) => {
-                let output = self.circuit.step(epoch, now, inputs).map_err(|e| e.report())?;
-                rows.step(&output.delta).map_err(|e| e.report())?;
-                output
-            }
-            None => self.circuit.pass(epoch, now, inputs).map_err(|e| e.report())?,
+        let output = match &self.rows {
+            Some(Materialize::Arranged(_)) => self.circuit.step(epoch, now, inputs),
+            Some(Materialize::Growing(..)) | None => self.circuit.pass(epoch, now, inputs),
         };
+        let output = output.map_err(|e| e.report())?;
+        if let Some(rows) = &self.rows {
+            rows.step_distinct(&output.delta).map_err(|e| e.report())?;
+        }
         self.errors.insert(&output.errors).map_err(|e| e.report())?;
         Ok((output.delta, !output.errors.is_empty()))
     }
@@ -224,7 +224,7 @@ impl Relation {
     /// The relation's rows, where they are kept.
     pub fn rows(&self) -> Option<Materialize> {
         match &self.kind {
-            RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.trace().cloned()).map(Materialize::Sorted),
+            RelationKind::Source(source) => source.upsert.as_ref().and_then(|u| u.rows().cloned()).map(Materialize::Arranged),
             RelationKind::Stored(rows) => Some(rows.clone()),
             RelationKind::View(view) => view.rows.clone(),
         }

@@ -1,15 +1,18 @@
 //! A relation at one epoch, as a table that one-shot queries scan.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
-use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 
 use crate::dataflow::Materialized;
@@ -18,6 +21,7 @@ use crate::types::{Offsets, Report};
 use crate::zset::{Delta, ZSet, take_rows};
 
 use super::backfill;
+use super::key_filter;
 
 /// Rows a batch that a scan gives.
 const BATCH_ROWS: usize = 8192;
@@ -36,16 +40,84 @@ pub enum Rows {
     },
 }
 
+/// A table over those rows.
+pub fn table(schema: SchemaRef, rows: Rows) -> Arc<dyn TableProvider> {
+    Arc::new(Table { schema, rows: Arc::new(rows) })
+}
+
 #[derive(Debug)]
-struct Scan {
+struct Table {
     schema: SchemaRef,
     rows: Arc<Rows>,
 }
 
-/// A table over those rows.
-pub fn table(schema: SchemaRef, rows: Rows) -> Result<Arc<dyn TableProvider>, Report> {
-    let scan = Scan { schema: schema.clone(), rows: Arc::new(rows) };
-    Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(scan)]).map_err(Report::internal)?))
+impl Table {
+    /// The columns by which rows are found without reading all of them.
+    fn key(&self) -> &[usize] {
+        match &*self.rows {
+            Rows::Kept(snapshot) => snapshot.key(),
+            Rows::Changed(..) | Rows::ReadAgain { .. } => &[],
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for Table {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>, DataFusionError> {
+        // What is found by key is filtered once more above.
+        let names_key = |filter: &&Expr| match key_filter::values_of(filter, &self.schema, self.key()) {
+            Some(_) => TableProviderFilterPushDown::Inexact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(names_key).collect())
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let probes = key_filter::probes(filters, &self.schema, self.key())?;
+        let scan = Scan { schema: schema.clone(), columns, rows: self.rows.clone(), probes };
+        Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(scan)], None, None, false, limit)?))
+    }
+}
+
+#[derive(Debug)]
+struct Scan {
+    /// Of the columns that are read.
+    schema: SchemaRef,
+    columns: Vec<usize>,
+    rows: Arc<Rows>,
+    /// The keys whose rows are asked for; `None` for all rows.
+    probes: Option<Vec<ArrayRef>>,
+}
+
+impl Scan {
+    fn found(&self) -> Result<RecordBatch, DataFusionError> {
+        let (Rows::Kept(snapshot), Some(probes)) = (&*self.rows, &self.probes) else {
+            return Err(DataFusionError::Internal("only kept rows are found by key".to_string()));
+        };
+        let count = probes.first().map_or(0, |keys| keys.len());
+        let found = snapshot.lookup(probes, count).map_err(|e| external(e.report()))?;
+        Ok(repeated(&found.rows)?.project(&self.columns)?)
+    }
 }
 
 impl PartitionStream for Scan {
@@ -54,16 +126,19 @@ impl PartitionStream for Scan {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let schema = self.schema.clone();
+        let (schema, columns) = (self.schema.clone(), self.columns.clone());
         let rows = self.rows.clone();
         match &*self.rows {
+            Rows::Kept(_) if self.probes.is_some() => {
+                Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([self.found()])))
+            }
             Rows::Kept(snapshot) => {
-                let chunks = snapshot.chunks(BATCH_ROWS);
+                let chunks = snapshot.chunks(BATCH_ROWS, Some(&self.columns));
                 let batches = chunks.map(|chunk| chunk.map_err(|e| external(e.report())).and_then(|c| repeated(&c)));
                 Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(batches)))
             }
             Rows::Changed(..) => {
-                let batch = futures::stream::once(async move { merged(&rows) });
+                let batch = futures::stream::once(async move { Ok(merged(&rows)?.project(&columns)?) });
                 Box::pin(RecordBatchStreamAdapter::new(schema, batch.boxed()))
             }
             Rows::ReadAgain { .. } => {
@@ -72,8 +147,9 @@ impl PartitionStream for Scan {
                 builder.spawn_blocking(move || {
                     let Rows::ReadAgain { spec, from, until } = &*rows else { return Ok(()) };
                     let sent = backfill::read_again(spec, from, until, &mut |delta| {
+                        let batch = repeated(&delta.0).and_then(|batch| Ok(batch.project(&columns)?));
                         // The reader of the stream may have stopped early: nothing more is wanted.
-                        out.blocking_send(repeated(&delta.0)).map_err(|_| Report::internal("nobody reads any more"))
+                        out.blocking_send(batch).map_err(|_| Report::internal("nobody reads any more"))
                     });
                     match sent {
                         Err(report) if !out.is_closed() => Err(external(report)),
@@ -95,7 +171,7 @@ fn merged(rows: &Rows) -> Result<RecordBatch, DataFusionError> {
         return Err(DataFusionError::Internal("only changed tables are merged".to_string()));
     };
     let mut parts = Vec::new();
-    for chunk in snapshot.chunks(BATCH_ROWS) {
+    for chunk in snapshot.chunks(BATCH_ROWS, None) {
         parts.push(chunk.map_err(|e| external(e.report()))?);
     }
     parts.push(delta.0.clone());

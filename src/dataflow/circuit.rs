@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::types::{Epoch, ObjectId};
+use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
@@ -55,16 +56,18 @@ impl Circuit {
         self.nodes.iter().map(|node| node.operator.name())
     }
 
-    /// Passes one epoch's changes through; where rows go, equal rows of the result's change are made one. Relations that `inputs` does not name have
-    /// not changed. `now` is the epoch's time in microseconds since 1970 UTC.
+    /// Passes one epoch's changes through; equal rows of the result's change are made one. Relations that `inputs` does not
+    /// name have not changed. `now` is the epoch's time in microseconds since 1970 UTC.
     ///
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let output = self.pass(epoch, now, inputs)?;
-        let goes = output.delta.0.weights().values().iter().any(|weight| *weight < 0);
-        let delta = if goes { Delta(output.delta.0.combined()?) } else { output.delta };
-        Ok(Output { delta, errors: output.errors })
+        let (rows, weights) = output.delta.0.into_parts();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = rows.columns().iter().map(canonical).collect();
+        let delta = ZSet::new(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?, weights).combined()?;
+        Ok(Output { delta: Delta(delta), errors: output.errors })
     }
 
     /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use crate::state::{Extremes, Matches, StateError, Trace, TraceSet, TraceSnapshot};
+use crate::state::{Extremes, Matches, StateError, Trace, TraceSet};
 use crate::types::TraceId;
 use crate::zset::ZSet;
 
@@ -119,11 +119,6 @@ impl KeyedTrace {
         Ok(self.layout.zset(&self.trace.clear()?)?)
     }
 
-    /// What the trace holds now, for readers of a later moment. Cheap.
-    pub fn snapshot(&self) -> KeyedSnapshot {
-        KeyedSnapshot { snapshot: self.trace.snapshot(), layout: self.layout.clone() }
-    }
-
     /// Entries, not weights.
     pub fn len(&self) -> usize {
         self.trace.len()
@@ -135,39 +130,5 @@ impl KeyedTrace {
 
     pub fn bytes(&self) -> usize {
         self.trace.bytes()
-    }
-}
-
-/// What a [`KeyedTrace`] held at one moment.
-#[derive(Clone, Debug)]
-pub struct KeyedSnapshot {
-    snapshot: TraceSnapshot,
-    layout: Layout,
-}
-
-impl KeyedSnapshot {
-    pub fn schema(&self) -> &SchemaRef {
-        &self.layout.relation
-    }
-
-    /// Entries, not weights.
-    pub fn len(&self) -> usize {
-        self.snapshot.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// All entries, at most `rows` at a time. The iterator holds the snapshot itself.
-    pub fn chunks(&self, rows: usize) -> impl Iterator<Item = Result<ZSet, StateError>> + Send + use<> {
-        let layout = self.layout.clone();
-        self.snapshot.chunks(rows).map(move |chunk| Ok(layout.zset(&chunk?)?))
-    }
-
-    /// All entries under each of `count` probes, which are columns of the key's types in the key's order.
-    pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
-        let matches = self.snapshot.get(&self.layout.probes(keys, count))?;
-        Ok(Matches { rows: self.layout.zset(&matches.rows)?, probe: matches.probe })
     }
 }

@@ -22,7 +22,7 @@ mod render;
 
 pub use circuit::{Circuit, Output};
 pub use error::DataflowError;
-pub use keyed_trace::{KeyedSnapshot, KeyedTrace};
+pub use keyed_trace::KeyedTrace;
 pub use operator::{ErrorRow, Operator, StepContext};
 pub use operators::materialize::{Materialize, Materialized};
 pub use operators::upsert::Upsert;

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use crate::types::{ObjectId, TraceId};
 
 use super::appended::{self, Appended};
-use super::arrangement::{Arrangement, Rows};
+use super::arrangement::{Arrangement, Find};
 use super::cells::{self, Cells};
 use super::error::StateError;
 use super::family::Family;
@@ -98,11 +98,11 @@ impl TraceSet {
 
     /// The arrangement of that number by those columns of its schema, with what the store holds of it. Asking again gives
     /// the same arrangement.
-    pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize]) -> Result<Arrangement, StateError> {
+    pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
         let known = |state: &State| if let State::Arrangement(arrangement) = state { Some(arrangement.clone()) } else { None };
-        self.member(id, Rows::form(&schema, key), known, State::Arrangement, |stored| {
-            let key = key.to_vec();
-            Ok(Arrangement::new(id, if stored { Rows::load(&self.store, id, schema, key)? } else { Rows::new(schema, key) }))
+        self.member(id, Arrangement::form(&schema, key, find), known, State::Arrangement, |stored| match stored {
+            true => Arrangement::load(&self.store, id, schema, key, find),
+            false => Ok(Arrangement::new(id, schema, key, find)),
         })
     }
 

@@ -28,7 +28,7 @@ use crate::dataflow::evaluate::holds;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::{JoinKind, ScalarExpr};
-use crate::state::{Arrangement, Matches, Records};
+use crate::state::{Arrangement, Find, Matches, Records};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, RowCodec, ZSet};
 
@@ -73,7 +73,7 @@ impl Join {
         }
         let key_schema = Schema::new(left_key.iter().map(|c| left.field(*c).clone()).collect::<Vec<_>>());
         let codec = if spec.on.is_empty() { None } else { Some(RowCodec::new(key_schema.into())?) };
-        let (left, right) = (slots.arrangement(left, &left_key)?, slots.arrangement(right, &right_key)?);
+        let (left, right) = (slots.arrangement(left, &left_key, Find::ByRow)?, slots.arrangement(right, &right_key, Find::ByRow)?);
         let degrees = if spec.kind == JoinKind::Left && spec.residual.is_none() { Some(slots.records(DEGREE)?) } else { None };
         Ok(Join { spec, left, right, codec, degrees })
     }

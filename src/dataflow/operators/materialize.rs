@@ -1,18 +1,18 @@
 //! Materialize: the sum of a relation's changes, kept to be read, and to give a later view its past.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::keyed_trace::{KeyedSnapshot, KeyedTrace};
-use crate::state::{Appended, AppendedSnapshot, Matches, StateError, TraceSet};
+use crate::state::{Appended, AppendedSnapshot, Arrangement, ArrangementSnapshot, Find, Matches, StateError, TraceSet};
 use crate::types::TraceId;
+use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
 
 /// A handle; clones are the same rows.
 #[derive(Clone)]
 pub enum Materialize {
-    Sorted(KeyedTrace),
+    Arranged(Arrangement),
     /// Rows without a key that only come.
     Growing(Appended, SchemaRef),
 }
@@ -20,7 +20,7 @@ pub enum Materialize {
 /// What a relation held at one moment.
 #[derive(Clone, Debug)]
 pub enum Materialized {
-    Sorted(KeyedSnapshot),
+    Arranged(ArrangementSnapshot),
     Growing(AppendedSnapshot, SchemaRef),
 }
 
@@ -33,13 +33,22 @@ impl Materialize {
         }
         let all: Vec<usize> = (0..schema.fields().len()).collect();
         let key = if key.is_empty() { &all } else { key };
-        Ok(Materialize::Sorted(KeyedTrace::new(traces, id, schema, key)?))
+        Ok(Materialize::Arranged(traces.arrangement(id, schema.clone(), key, Find::ByKey)?))
     }
 
     /// Adds one epoch's change.
     pub fn step(&self, delta: &Delta) -> Result<(), DataflowError> {
         match self {
-            Materialize::Sorted(trace) => trace.insert(&delta.0)?,
+            Materialize::Arranged(rows) => rows.insert(&fitted(&rows.schema(), &delta.0)?)?,
+            Materialize::Growing(rows, _) => rows.insert(&delta.0)?,
+        }
+        Ok(())
+    }
+
+    /// [`Materialize::step`] for a change that has no row twice.
+    pub fn step_distinct(&self, delta: &Delta) -> Result<(), DataflowError> {
+        match self {
+            Materialize::Arranged(rows) => rows.insert_distinct(&fitted(&rows.schema(), &delta.0)?)?,
             Materialize::Growing(rows, _) => rows.insert(&delta.0)?,
         }
         Ok(())
@@ -47,16 +56,23 @@ impl Materialize {
 
     pub fn snapshot(&self) -> Materialized {
         match self {
-            Materialize::Sorted(trace) => Materialized::Sorted(trace.snapshot()),
+            Materialize::Arranged(rows) => Materialized::Arranged(rows.snapshot()),
             Materialize::Growing(rows, schema) => Materialized::Growing(rows.snapshot(), schema.clone()),
         }
     }
 }
 
+/// The rows in canonical form under the relation's own schema.
+fn fitted(schema: &SchemaRef, zset: &ZSet) -> Result<ZSet, DataflowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(zset.len()));
+    let columns = zset.rows().columns().iter().map(canonical).collect();
+    Ok(zset.with_rows(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?))
+}
+
 impl Materialized {
     pub fn schema(&self) -> &SchemaRef {
         match self {
-            Materialized::Sorted(snapshot) => snapshot.schema(),
+            Materialized::Arranged(snapshot) => snapshot.schema(),
             Materialized::Growing(_, schema) => schema,
         }
     }
@@ -64,7 +80,7 @@ impl Materialized {
     /// Entries, not weights.
     pub fn len(&self) -> usize {
         match self {
-            Materialized::Sorted(snapshot) => snapshot.len(),
+            Materialized::Arranged(snapshot) => snapshot.len(),
             Materialized::Growing(snapshot, _) => snapshot.len(),
         }
     }
@@ -73,11 +89,23 @@ impl Materialized {
         self.len() == 0
     }
 
-    /// All entries, at most `rows` at a time. The iterator holds the snapshot itself.
-    pub fn chunks(&self, rows: usize) -> Box<dyn Iterator<Item = Result<ZSet, StateError>> + Send> {
+    /// The columns that rows are found by; none where they are not.
+    pub fn key(&self) -> &[usize] {
         match self {
-            Materialized::Sorted(snapshot) => Box::new(snapshot.chunks(rows)),
-            Materialized::Growing(snapshot, _) => Box::new(snapshot.chunks(rows).map(Ok)),
+            Materialized::Arranged(snapshot) => snapshot.key(),
+            Materialized::Growing(..) => &[],
+        }
+    }
+
+    /// All entries, at most `rows` at a time, of those columns or of all. The iterator holds the snapshot itself.
+    pub fn chunks(&self, rows: usize, columns: Option<&[usize]>) -> Box<dyn Iterator<Item = Result<ZSet, StateError>> + Send> {
+        match (self, columns) {
+            (Materialized::Arranged(snapshot), columns) => Box::new(snapshot.chunks(rows, columns)),
+            (Materialized::Growing(snapshot, _), None) => Box::new(snapshot.chunks(rows).map(Ok)),
+            (Materialized::Growing(snapshot, _), Some(columns)) => {
+                let columns = columns.to_vec();
+                Box::new(snapshot.chunks(rows).map(move |chunk| Ok(chunk.with_rows(chunk.rows().project(&columns)?))))
+            }
         }
     }
 
@@ -87,7 +115,7 @@ impl Materialized {
     /// `Misuse` for a relation without one.
     pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
         match self {
-            Materialized::Sorted(snapshot) => snapshot.lookup(keys, count),
+            Materialized::Arranged(snapshot) => snapshot.lookup(keys, count),
             Materialized::Growing(..) => Err(StateError::Misuse("a relation without a key was asked for one".to_string())),
         }
     }
@@ -113,8 +141,8 @@ mod tests {
     }
 
     fn whole(view: &Materialize) -> String {
-        let chunks = view.snapshot().chunks(1).map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
-        print(&ZSet::concat(view.snapshot().schema(), &chunks).unwrap())
+        let chunks = view.snapshot().chunks(1, None).map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
+        print(&ZSet::concat(view.snapshot().schema(), &chunks).unwrap().consolidate().unwrap())
     }
 
     #[test]
@@ -126,17 +154,17 @@ mod tests {
         assert_eq!(whole(&view), "2 b +1\n3 a +1\nNULL NULL +2\n");
         assert_eq!(before.len(), 3, "a snapshot does not follow");
         view.step(&Delta(parse(COLUMNS, "2 b -2"))).unwrap();
-        assert!(view.snapshot().chunks(9).any(|chunk| chunk.is_err()), "a row less than zero times is told");
+        assert!(view.snapshot().chunks(9, None).any(|chunk| chunk.is_err()), "a row less than zero times is told");
     }
 
     #[test]
     fn rows_are_found_by_key_in_the_views_own_column_order() {
         let view = materialize(&[1]);
         view.step(&Delta(parse(COLUMNS, "2 b +1\n1 a +1\n3 a +2"))).unwrap();
-        assert_eq!(whole(&view), "1 a +1\n3 a +2\n2 b +1\n");
+        assert_eq!(whole(&view), "1 a +1\n2 b +1\n3 a +2\n");
         let keys: ArrayRef = Arc::new(StringArray::from(vec!["b", "x", "a"]));
         let found = view.snapshot().lookup(&[keys], 3).unwrap();
         assert_eq!(found.probe.values(), &[0, 2, 2]);
-        assert_eq!(print(&found.rows), "2 b +1\n1 a +1\n3 a +2\n");
+        assert_eq!(print(&found.rows), "2 b +1\n3 a +2\n1 a +1\n");
     }
 }

@@ -4,7 +4,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::keyed_trace::KeyedTrace;
-use crate::state::{Arrangement, Cells, Records, TraceSet};
+use crate::state::{Arrangement, Cells, Find, Records, TraceSet};
 use crate::types::TraceId;
 
 pub struct Slots<'a> {
@@ -27,9 +27,9 @@ impl<'a> Slots<'a> {
         Ok(KeyedTrace::new(self.traces, id, relation, key)?)
     }
 
-    pub fn arrangement(&mut self, relation: &SchemaRef, key: &[usize]) -> Result<Arrangement, DataflowError> {
+    pub fn arrangement(&mut self, relation: &SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, DataflowError> {
         let id = self.take()?;
-        Ok(self.traces.arrangement(id, relation.clone(), key)?)
+        Ok(self.traces.arrangement(id, relation.clone(), key, find)?)
     }
 
     pub fn cells(&mut self) -> Result<Cells, DataflowError> {

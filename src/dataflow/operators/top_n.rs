@@ -24,7 +24,7 @@ use crate::dataflow::error::DataflowError;
 use crate::dataflow::operator::{Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::SortKey;
-use crate::state::Arrangement;
+use crate::state::{Arrangement, Find};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, ZSet};
 
@@ -83,7 +83,7 @@ impl TopN {
         let last = SortOptions { descending: false, nulls_first: false };
         let all = input.fields().iter().map(|field| SortField::new_with_options(field.data_type().clone(), last));
         let whole = RowConverter::new(all.collect())?;
-        let rows = slots.arrangement(input, &spec.partition)?;
+        let rows = slots.arrangement(input, &spec.partition, Find::ByRow)?;
         Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, order, whole, rows })
     }
 

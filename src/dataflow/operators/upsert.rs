@@ -24,11 +24,10 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operators::slots::Slots;
 use crate::dataflow::operators::upsert::keyed::{Keyed, UpsertOutput};
 use crate::dataflow::operators::upsert::step::Step;
-use crate::state::TraceSet;
+use crate::state::{Arrangement, Find, TraceSet};
 use crate::types::{ObjectId, RelationSchema, TraceId};
 use crate::zset::row_codec::canonical;
 use crate::zset::{ChangeBatch, ChangeOp, Delta, RowCodec, ZSet};
@@ -54,7 +53,7 @@ impl Upsert {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
         let keyed = Keyed {
             codec: RowCodec::new(Arc::new(Schema::new(key_fields)))?,
-            rows: slots.trace(&arrow, &key)?,
+            rows: slots.arrangement(&arrow, &key, Find::ByKey)?,
             limbo: slots.trace(&Arc::new(Schema::new(limbo_fields)), &limbo_key)?,
             marks: slots.cells()?,
             key,
@@ -63,7 +62,7 @@ impl Upsert {
     }
 
     /// The relation's current rows; `None` when it has no key and they are not kept here.
-    pub fn trace(&self) -> Option<&KeyedTrace> {
+    pub fn rows(&self) -> Option<&Arrangement> {
         self.keyed.as_ref().map(|keyed| &keyed.rows)
     }
 
@@ -71,6 +70,9 @@ impl Upsert {
     pub fn step(&mut self, changes: &[ChangeBatch]) -> Result<UpsertOutput, DataflowError> {
         let batches = changes.iter().map(|batch| self.fitted(&batch.rows)).collect::<Result<Vec<_>, _>>()?;
         match &self.keyed {
+            _ if batches.is_empty() => {
+                Ok(UpsertOutput { delta: Delta::empty(self.schema.clone()), unresolved: Vec::new(), ignored_deletes: 0 })
+            }
             Some(keyed) => Step::new(keyed, changes, &batches)?.run(&self.schema),
             None => self.append(changes, &batches),
         }

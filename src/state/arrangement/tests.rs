@@ -6,7 +6,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::state::TraceSet;
+use crate::state::key_layout::trace_prefix;
+use crate::state::{Family, TraceSet};
 use crate::types::ObjectId;
 use crate::zset::text::{parse, print};
 
@@ -15,9 +16,9 @@ const COLUMNS: &str = "v text, k int8, w int4";
 
 type Model = BTreeMap<(u8, u8), i64>;
 
-fn open(dir: &std::path::Path) -> (TraceSet, Arrangement) {
+fn open(dir: &std::path::Path, find: Find) -> (TraceSet, Arrangement) {
     let traces = TraceSet::new(Arc::new(Store::open(dir).unwrap()));
-    let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1]).unwrap();
+    let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1], find).unwrap();
     (traces, rows)
 }
 
@@ -27,8 +28,12 @@ fn text(key: u8) -> String {
 
 /// Every key with its rows, as the arrangement finds them.
 fn found(rows: &Arrangement) -> Vec<String> {
+    found_by(&|keys| rows.lookup(keys, 6).unwrap())
+}
+
+fn found_by(lookup: &dyn Fn(&[ArrayRef]) -> Matches) -> Vec<String> {
     let keys = parse("k int8", &(0..6u8).map(|key| format!("{} +1\n", text(key))).collect::<String>());
-    let matches = rows.lookup(keys.rows().columns(), 6).unwrap();
+    let matches = lookup(keys.rows().columns());
     assert!(matches.probe.values().is_sorted());
     let mut sums: BTreeMap<(u32, String), i64> = BTreeMap::new();
     for (probe, line) in matches.probe.values().iter().zip(print(&matches.rows).lines()) {
@@ -47,10 +52,10 @@ fn expected(model: &Model) -> Vec<String> {
 
 #[test]
 fn like_a_plain_map() {
-    for seed in 0..60 {
+    for (seed, find) in (0..60).flat_map(|seed| [(seed, Find::ByRow), (seed, Find::ByKey)]) {
         let mut random = SmallRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
-        let (mut traces, mut rows) = open(dir.path());
+        let (mut traces, mut rows) = open(dir.path(), find);
         let (mut model, mut stored) = (Model::new(), Model::new());
         // Some only grow, some hold negative sums for a while.
         let least = if seed % 3 == 0 { 1 } else { -2 };
@@ -78,7 +83,7 @@ fn like_a_plain_map() {
             }
             if random.random_bool(0.1) {
                 drop((rows, traces));
-                (traces, rows) = open(dir.path());
+                (traces, rows) = open(dir.path(), find);
                 model = stored.clone();
                 assert_eq!(found(&rows), expected(&model), "seed {seed}, step {step}, opened again");
             }
@@ -101,13 +106,65 @@ fn like_a_plain_map() {
     }
 }
 
+/// Snapshots of many moments, held at random: what each has as a whole and under each key stays what it was.
+#[test]
+fn snapshots_do_not_follow() {
+    for seed in 0..40 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let traces = TraceSet::new(Arc::new(Store::memory()));
+        let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1], Find::ByKey).unwrap();
+        let mut model = Model::new();
+        let mut held: Vec<(ArrangementSnapshot, Vec<String>)> = Vec::new();
+        for step in 0..80 {
+            let mut delta = String::new();
+            let count = if random.random_bool(0.05) { 2500 } else { random.random_range(0..12) };
+            for _ in 0..count {
+                let (key, value) = (random.random_range(0..6u8), random.random_range(0..200u8));
+                let there = model.get(&(key, value)).copied().unwrap_or(0);
+                let weight = if there > 0 && random.random_bool(0.7) { -there } else { random.random_range(1..3) };
+                *model.entry((key, value)).or_default() += weight;
+                delta.push_str(&format!("v{value} {} {value} {weight:+}\n", text(key)));
+            }
+            rows.insert(&parse(COLUMNS, &delta)).unwrap();
+            held.push((rows.snapshot(), expected(&model)));
+            held.retain(|_| random.random_bool(0.8));
+            for (snapshot, expected) in &held {
+                assert_eq!(&found_by(&|keys| snapshot.lookup(keys, 6).unwrap()), expected, "seed {seed}, step {step}");
+                let chunks = snapshot.chunks(random.random_range(1..3000), None).map(|chunk| chunk.unwrap()).collect::<Vec<_>>();
+                let all = ZSet::concat(snapshot.schema(), &chunks).unwrap();
+                assert_eq!((all.len(), expected.len()), (snapshot.len(), snapshot.len()), "seed {seed}, step {step}");
+                let all = print(&all.consolidate().unwrap());
+                let mut values: Vec<&str> = all.lines().collect();
+                let mut wanted: Vec<&str> = expected.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();
+                values.sort_unstable();
+                wanted.sort_unstable();
+                assert_eq!(values, wanted, "seed {seed}, step {step}");
+            }
+        }
+        // With no earlier view held, nothing that left is remembered.
+        held.clear();
+        let _ = rows.snapshot();
+        assert!(rows.lock().history.is_empty());
+    }
+}
+
+#[test]
+fn a_row_less_than_no_times_is_told() {
+    let traces = TraceSet::new(Arc::new(Store::memory()));
+    let rows = traces.arrangement(ID, parse("k int8", "").schema(), &[0], Find::ByKey).unwrap();
+    rows.insert(&parse("k int8", "1 +1\n2 -1")).unwrap();
+    assert!(rows.snapshot().chunks(9, None).any(|chunk| chunk.is_err()));
+    rows.insert(&parse("k int8", "2 +1")).unwrap();
+    assert!(rows.snapshot().chunks(9, None).all(|chunk| chunk.is_ok()));
+}
+
 #[test]
 fn everything_is_under_the_empty_key() {
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let rows = traces.arrangement(ID, parse("k int8", "").schema(), &[]).unwrap();
+    let rows = traces.arrangement(ID, parse("k int8", "").schema(), &[], Find::ByRow).unwrap();
     rows.insert(&parse("k int8", "1 +1\n2 +2")).unwrap();
     let matches = rows.lookup(&[], 2).unwrap();
     assert_eq!(matches.probe.values(), &[0, 0, 1, 1]);
     assert_eq!(print(&matches.rows.consolidate().unwrap()), "1 +2\n2 +4\n");
-    assert!(traces.arrangement(ID, parse("k int8", "").schema(), &[0]).is_err(), "another key is another form");
+    assert!(traces.arrangement(ID, parse("k int8", "").schema(), &[0], Find::ByRow).is_err(), "another key is another form");
 }

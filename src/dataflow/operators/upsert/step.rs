@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::interleave;
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::SchemaRef;
-use arrow_row::Rows;
 use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operators::upsert::keyed::{Keyed, UpsertOutput};
-use crate::zset::{ChangeBatch, ChangeOp, Delta, ZSet};
+use crate::zset::row_codec::canonical;
+use crate::zset::{ChangeBatch, ChangeOp, Delta, Groups, KeyColumns, ZSet};
 
 /// Where a row's values are: a source of rows and a row in it, for the whole row or for each column.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,7 @@ pub struct Step<'a> {
     /// For each batch and row its key; for each entry of `moved` its other key.
     key_ids: Vec<Vec<u32>>,
     moved_ids: Vec<Vec<u32>>,
+    /// Their bytes; empty when no operation moves a row to another key.
     keys: Vec<Vec<u8>>,
     current: Vec<Slot<Image>>,
     /// Old key and new key to their place in `limbo` and `marks`.
@@ -58,17 +59,8 @@ pub struct Step<'a> {
 
 impl<'a> Step<'a> {
     pub fn new(keyed: &'a Keyed, changes: &'a [ChangeBatch], batches: &[RecordBatch]) -> Result<Step<'a>, DataflowError> {
-        let (mut key_ids, mut moved_ids) = (Vec::new(), Vec::new());
-        let mut known = HashMap::new();
-        let mut keys = Vec::new();
-        for (batch, rows) in changes.iter().zip(batches) {
-            let columns: Vec<ArrayRef> = keyed.key.iter().map(|c| rows.column(*c).clone()).collect();
-            key_ids.push(number(&keyed.codec.encode(&columns)?, &mut known, &mut keys));
-            moved_ids.push(match &batch.moved_keys {
-                Some(moved) => number(&keyed.codec.encode(moved.columns())?, &mut known, &mut keys),
-                None => Vec::new(),
-            });
-        }
+        let Numbered { columns, key_ids, moved_ids } = number(keyed, changes, batches)?;
+        let count = columns.first().map_or(0, |column| column.len());
         let mut moves = HashMap::new();
         let mut pairs = Vec::new();
         for (b, batch) in changes.iter().enumerate() {
@@ -81,14 +73,18 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        let key_rows = keyed.codec.decode(keys.iter().map(Vec::as_slice))?;
-        let stored = keyed.rows.lookup(key_rows.columns(), keys.len())?;
-        let decode = |ids: &mut dyn Iterator<Item = u32>| keyed.codec.decode(ids.map(|id| keys[id as usize].as_slice()));
-        let (old, new) = (decode(&mut pairs.iter().map(|p| p.0))?, decode(&mut pairs.iter().map(|p| p.1))?);
-        let waiting = keyed.limbo.lookup(&[old.columns(), new.columns()].concat(), pairs.len())?;
+        let stored = keyed.rows.lookup(&columns, count)?;
+        let keys =
+            if pairs.is_empty() { Vec::new() } else { keyed.codec.encode(&columns)?.iter().map(|key| key.data().to_vec()).collect() };
+        let side = |ids: Vec<u32>| {
+            let ids = UInt32Array::from(ids);
+            columns.iter().map(|column| take(column, &ids, None)).collect::<Result<Vec<_>, _>>()
+        };
+        let (old, new) = (side(pairs.iter().map(|p| p.0).collect())?, side(pairs.iter().map(|p| p.1).collect())?);
+        let waiting = keyed.limbo.lookup(&[old, new].concat(), pairs.len())?;
         let row_columns: Vec<usize> = (2 * keyed.key.len()..waiting.rows.rows().num_columns()).collect();
 
-        let mut current: Vec<Slot<Image>> = keys.iter().map(|_| Slot { before: None, now: None }).collect();
+        let mut current: Vec<Slot<Image>> = (0..count).map(|_| Slot { before: None, now: None }).collect();
         let mut limbo: Vec<Slot<Image>> = pairs.iter().map(|_| Slot { before: None, now: None }).collect();
         for (slots, source, probe) in [(&mut current, STORED, &stored.probe), (&mut limbo, LIMBO, &waiting.probe)] {
             for (row, id) in probe.values().iter().enumerate() {
@@ -173,12 +169,16 @@ impl<'a> Step<'a> {
     /// Brings the state to what the slots say now; the change of the relation.
     fn commit(self, schema: &SchemaRef, truncated: bool) -> Result<Delta, DataflowError> {
         let keyed = self.keyed;
-        let (before, now) = split(&self.current, truncated);
-        let gone = if truncated { keyed.rows.clear()? } else { self.rows(schema, &before, &[])?.negate() };
-        let come = self.rows(schema, &now, &[])?;
-        let delta = ZSet::concat(schema, [&gone, &come])?.consolidate()?;
-        keyed.rows.insert(if truncated { &come } else { &delta })?;
-
+        let delta = if truncated {
+            let come = self.rows(schema, &split(&self.current, true).1, &[])?;
+            let gone = keyed.rows.clear()?;
+            keyed.rows.insert_distinct(&come)?;
+            ZSet::concat(schema, [&gone, &come])?.combined()?
+        } else {
+            let delta = self.change(schema)?;
+            keyed.rows.insert_distinct(&delta)?;
+            delta
+        };
         let mut pairs = vec![(0, 0); self.limbo.len()];
         self.moves.iter().for_each(|(pair, at)| pairs[*at] = *pair);
         let (before, now) = split(&self.limbo, truncated);
@@ -192,6 +192,26 @@ impl<'a> Step<'a> {
             keyed.marks.set(&mark(&self.keys, *old, *new), slot.now.map(|()| &b""[..]));
         }
         Ok(Delta(delta))
+    }
+
+    /// The rows that go and the rows that come, without those that come as they went.
+    fn change(&self, schema: &SchemaRef) -> Result<ZSet, DataflowError> {
+        let (before, now) = split(&self.current, false);
+        let rows = self.rows(schema, &[before.as_slice(), now.as_slice()].concat(), &[])?.into_parts().0;
+        let weights = Int64Array::from([vec![-1; before.len()], vec![1; now.len()]].concat());
+        let whole = KeyColumns::new(rows.columns(), rows.num_rows())?;
+        let mut kept = vec![true; rows.num_rows()];
+        let mut come = now.iter().enumerate().peekable();
+        for (gone, (slot, _)) in before.iter().enumerate() {
+            while come.next_if(|(_, (other, _))| other < slot).is_some() {}
+            if let Some((at, _)) = come.next_if(|(_, (other, _))| other == slot) {
+                let at = before.len() + at;
+                let same = whole.equal(gone, at);
+                (kept[gone], kept[at]) = (!same, !same);
+            }
+        }
+        let change = ZSet::new(rows, weights);
+        Ok(if kept.contains(&false) { change.filter(&BooleanArray::from(kept))? } else { change })
     }
 
     /// The rows of the images, each once; behind the old and the new key when `pairs` gives them by the images' numbers.
@@ -223,18 +243,40 @@ fn split(slots: &[Slot<Image>], truncated: bool) -> (Vec<(usize, &Image)>, Vec<(
     (before, now)
 }
 
-/// Numbers the keys of a batch, the same key always the same.
-fn number(rows: &Rows, known: &mut HashMap<Vec<u8>, u32>, keys: &mut Vec<Vec<u8>>) -> Vec<u32> {
-    let id = |bytes: &[u8]| match known.get(bytes) {
-        Some(id) => *id,
-        None => {
-            let id = keys.len() as u32;
-            known.insert(bytes.to_vec(), id);
-            keys.push(bytes.to_vec());
-            id
+/// The distinct keys that operations name.
+struct Numbered {
+    /// The key's columns, one row a key.
+    columns: Vec<ArrayRef>,
+    /// By batch, by row: the number of its key.
+    key_ids: Vec<Vec<u32>>,
+    /// By batch, by entry of `moved`: the number of its other key.
+    moved_ids: Vec<Vec<u32>>,
+}
+
+fn number(keyed: &Keyed, changes: &[ChangeBatch], batches: &[RecordBatch]) -> Result<Numbered, DataflowError> {
+    // One after the other: each batch's keys, then the other keys of its moves.
+    let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); keyed.key.len()];
+    for (batch, rows) in changes.iter().zip(batches) {
+        for (part, (at, column)) in parts.iter_mut().zip(keyed.key.iter().enumerate()) {
+            part.push(rows.column(*column).clone());
+            part.extend(batch.moved_keys.iter().map(|moved| canonical(moved.column(at))));
         }
+    }
+    let whole = |part: &Vec<ArrayRef>| match part.as_slice() {
+        [one] => Ok(one.clone()),
+        many => concat(&many.iter().map(|array| array.as_ref()).collect::<Vec<_>>()),
     };
-    rows.iter().map(|row| row.data()).map(id).collect()
+    let all = if batches.is_empty() { Vec::new() } else { parts.iter().map(whole).collect::<Result<Vec<_>, _>>()? };
+    let groups = Groups::of(&all, all.first().map_or(0, |column| column.len()))?;
+    let first = UInt32Array::from(groups.first);
+    let columns = all.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = groups.ids.into_iter();
+    let (mut key_ids, mut moved_ids) = (Vec::new(), Vec::new());
+    for (batch, rows) in changes.iter().zip(batches) {
+        key_ids.push(ids.by_ref().take(rows.num_rows()).collect());
+        moved_ids.push(ids.by_ref().take(batch.moved_keys.as_ref().map_or(0, RecordBatch::num_rows)).collect());
+    }
+    Ok(Numbered { columns, key_ids, moved_ids })
 }
 
 /// The old and the new key of a move, told by the operation on `own` that names `other`.

@@ -80,7 +80,8 @@ impl Steps {
     fn step(&mut self, text: &str) -> String {
         let batches: Vec<ChangeBatch> = text.split(" | ").map(batch).collect();
         let output = self.upsert.step(&batches).unwrap();
-        let mut shown = print(&output.delta.0);
+        let mut shown = print(&output.delta.0.consolidate().unwrap());
+        assert_eq!(shown.lines().count(), output.delta.0.len(), "no row twice");
         output.unresolved.iter().for_each(|(b, row)| shown += &format!("?{b}.{row}\n"));
         if output.ignored_deletes > 0 {
             shown += &format!("-{}\n", output.ignored_deletes);
@@ -90,12 +91,12 @@ impl Steps {
 
     /// Entries beside the rows themselves.
     fn waiting(&self) -> usize {
-        self.traces.usage(SOURCE).entries - self.upsert.trace().unwrap().len()
+        self.traces.usage(SOURCE).entries - self.upsert.rows().unwrap().len()
     }
 
     fn rows(&self) -> String {
-        let chunks = self.upsert.trace().unwrap().snapshot().chunks(2).map(|c| c.unwrap()).collect::<Vec<_>>();
-        print(&ZSet::concat(&relation().arrow(), &chunks).unwrap())
+        let chunks = self.upsert.rows().unwrap().snapshot().chunks(2, None).map(|c| c.unwrap()).collect::<Vec<_>>();
+        print(&ZSet::concat(&relation().arrow(), &chunks).unwrap().consolidate().unwrap())
     }
 }
 
@@ -193,7 +194,7 @@ fn a_relation_without_a_key_takes_inserts_only() {
     let output = upsert.step(&[batch("i 1 a 1, i 1 a 1, d 1, i 2 b 2")]).unwrap();
     assert_eq!(print(&output.delta.0), "a 1 1 +1\na 1 1 +1\nb 2 2 +1\n");
     assert_eq!(output.unresolved, [(0, 2)]);
-    assert!(upsert.trace().is_none() && traces.usage(SOURCE).entries == 0);
+    assert!(upsert.rows().is_none() && traces.usage(SOURCE).entries == 0);
 }
 
 /// Random operations against a map from key to row, in small epochs and one big one.

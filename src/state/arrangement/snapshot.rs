@@ -1,0 +1,139 @@
+//! An arrangement as it was at one moment.
+
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::datatypes::SchemaRef;
+use hashbrown::HashMap;
+use imbl::Vector;
+
+use crate::state::error::StateError;
+use crate::state::probe::Matches;
+use crate::zset::ZSet;
+use crate::zset::text::print;
+
+use super::chunk::{RowAt, View};
+use super::gather::gather;
+use super::history::Pin;
+use super::rows::Rows;
+
+/// Cheap to make and to clone, whatever the size.
+#[derive(Clone)]
+pub struct ArrangementSnapshot {
+    schema: SchemaRef,
+    key: Arc<[usize]>,
+    views: Vector<Option<View>>,
+    len: usize,
+    /// Where rows are found by key: they have moved on since, and their history tells from where.
+    now: Arc<Mutex<Rows>>,
+    pin: Arc<Pin>,
+}
+
+impl ArrangementSnapshot {
+    pub(super) fn new(rows: &Arc<Mutex<Rows>>) -> ArrangementSnapshot {
+        let mut now = rows.lock().expect("no thread panics while it holds an arrangement");
+        ArrangementSnapshot {
+            schema: now.schema.clone(),
+            key: now.key.as_slice().into(),
+            views: now.views(),
+            len: now.len(),
+            now: rows.clone(),
+            pin: now.history.pin(),
+        }
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Entries, not weights.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The columns that rows are found by.
+    pub fn key(&self) -> &[usize] {
+        &self.key
+    }
+
+    /// All entries, at most `rows` at a time, of those columns or of all. The iterator holds the snapshot itself.
+    ///
+    /// # Errors
+    /// When a row is there less than zero times.
+    pub fn chunks(&self, rows: usize, columns: Option<&[usize]>) -> impl Iterator<Item = Result<ZSet, StateError>> + Send + use<> {
+        let rows = rows.max(1);
+        let columns: Option<Arc<[usize]>> = columns.map(Arc::from);
+        self.views.clone().into_iter().flatten().filter(|view| view.count > 0).flat_map(move |view| {
+            let starts = (0..view.len()).step_by(rows);
+            let columns = columns.clone();
+            starts.map(move |start| {
+                let part = view.part(start, rows.min(view.len() - start), columns.as_deref())?;
+                positive(&part).map(|()| part)
+            })
+        })
+    }
+
+    /// All entries under each of `count` probes, which are columns of the key's types in the key's order.
+    pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
+        let (probe, found) = self.find(keys, count)?;
+        Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&self.schema, &found, |number| self.view(number))? })
+    }
+
+    /// The places that were there then, found by the chains and the history of now.
+    fn find(&self, keys: &[ArrayRef], count: usize) -> Result<(Vec<u32>, Vec<RowAt>), StateError> {
+        let (mut probe, mut found) = (Vec::new(), Vec::new());
+        let now = self.now.lock().expect("no thread panics while it holds an arrangement");
+        let probes = now.probes(keys, count)?;
+        let (numbers, places) = now.find(&probes)?;
+        let mut places = numbers.into_iter().zip(places).peekable();
+        let hashes = probes.hashes();
+        let mut gone: HashMap<u64, Vec<RowAt>> = HashMap::new();
+        let mut history = now.history.gone_since(&self.pin).peekable();
+        if history.peek().is_some() {
+            gone.extend(hashes.iter().map(|hash| (*hash, Vec::new())));
+            for (hash, at) in history {
+                gone.get_mut(&hash).into_iter().for_each(|places| places.push(at));
+            }
+        }
+        for (number, hash) in hashes.iter().enumerate() {
+            let mut candidates = gone.get(hash).cloned().unwrap_or_default();
+            while let Some((_, at)) = places.next_if(|(probe, _)| *probe as usize == number) {
+                candidates.push(at);
+            }
+            for (i, at) in candidates.iter().enumerate() {
+                let then = self.view(at.chunk).filter(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
+                let is_it = then.is_some_and(|view| view.fixed.keys.equals(at.row as usize, &probes, number));
+                // A place that was left may have been taken again.
+                if is_it && !candidates[..i].contains(at) {
+                    probe.push(number as u32);
+                    found.push(*at);
+                }
+            }
+        }
+        Ok((probe, found))
+    }
+
+    fn view(&self, number: u32) -> Option<&View> {
+        self.views.get(number as usize).and_then(Option::as_ref)
+    }
+}
+
+fn positive(rows: &ZSet) -> Result<(), StateError> {
+    match rows.weights().values().iter().position(|weight| *weight < 0) {
+        Some(row) => {
+            let (weight, row) = (rows.weights().value(row), print(&rows.slice(row, 1)).trim_end().to_string());
+            Err(StateError::NegativeWeight { weight, row })
+        }
+        None => Ok(()),
+    }
+}
+
+impl std::fmt::Debug for ArrangementSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ArrangementSnapshot({} rows)", self.len)
+    }
+}
