@@ -38,6 +38,7 @@ use super::probe::Matches;
 use super::store::Store;
 use super::writes::Writes;
 
+pub use chunk::RowAt;
 use gather::gather;
 pub use rows::Find;
 use rows::Rows;
@@ -88,9 +89,20 @@ impl Arrangement {
     /// All rows under each of `count` probes, which are columns of the key's types in the key's order; without key columns
     /// every probe finds everything. A null finds a null.
     pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
+        Ok(self.locate(keys, count)?.0)
+    }
+
+    /// [`Arrangement::lookup`], with the place of each row, which it has until the next change.
+    pub fn locate(&self, keys: &[ArrayRef], count: usize) -> Result<(Matches, Vec<RowAt>), StateError> {
         let rows = self.lock();
         let (probe, found) = rows.find(&rows.probes(keys, count)?)?;
-        Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, |number| rows.view(number))? })
+        let matches = Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, |number| rows.view(number))? };
+        Ok((matches, found))
+    }
+
+    /// Takes the rows at those places away, each named once, and adds rows of weight 1 that are not there, none twice.
+    pub fn exchange(&self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
+        self.lock().exchange(gone, come)
     }
 
     /// The rows as they are now, whatever comes later; takes the same time for any size.

@@ -33,7 +33,7 @@ pub mod trace_set;
 pub mod writes;
 
 pub use appended::{Appended, AppendedSnapshot};
-pub use arrangement::{Arrangement, ArrangementSnapshot, Find};
+pub use arrangement::{Arrangement, ArrangementSnapshot, Find, RowAt};
 pub use cells::Cells;
 pub use checkpoint::CheckpointRecord;
 pub use error::StateError;

@@ -147,9 +147,31 @@ impl Rows {
             true => self.append(delta)?,
             false => self.append(&delta.take(&UInt32Array::from(added))?)?,
         }
-        touched.sort_unstable();
-        touched.dedup();
-        touched.into_iter().try_for_each(|number| self.compact(number))
+        self.compact_all(touched)
+    }
+
+    fn compact_all(&mut self, mut numbers: Vec<u32>) -> Result<(), StateError> {
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.into_iter().try_for_each(|number| self.compact(number))
+    }
+
+    /// Takes the rows at those places away, whatever their weights, and adds rows that are not there.
+    pub fn exchange(&mut self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
+        let mut touched = Vec::new();
+        for at in gone {
+            let chunk = self.chunk(*at)?;
+            let hash = match self.find {
+                Find::ByKey => chunk.keys().hash_of(at.row as usize),
+                Find::ByRow => chunk.whole()?.hash_of(at.row as usize),
+            };
+            let weight = chunk.weight(at.row as usize);
+            self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
+            self.unlink(*at, hash)?;
+            touched.push(at.chunk);
+        }
+        self.append(come)?;
+        self.compact_all(touched)
     }
 
     /// Takes every row away; what was taken, with negative weights.
@@ -293,8 +315,7 @@ impl Rows {
                 touched.push(at.chunk);
             }
         }
-        touched.dedup();
-        touched.into_iter().try_for_each(|number| self.compact(number))
+        self.compact_all(touched)
     }
 
     /// Adds to the row's weight, and returns what it is then.

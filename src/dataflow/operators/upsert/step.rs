@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operators::upsert::keyed::{Keyed, UpsertOutput};
+use crate::state::RowAt;
 use crate::zset::row_codec::canonical;
 use crate::zset::{ChangeBatch, ChangeOp, Delta, Groups, KeyColumns, ZSet};
 
@@ -45,6 +46,8 @@ pub struct Step<'a> {
     changes: &'a [ChangeBatch],
     /// Where images point: stored rows, rows in limbo, the batches.
     sources: Vec<RecordBatch>,
+    /// Where each of the stored rows is.
+    places: Vec<RowAt>,
     /// For each batch and row its key; for each entry of `moved` its other key.
     key_ids: Vec<Vec<u32>>,
     moved_ids: Vec<Vec<u32>>,
@@ -73,7 +76,7 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        let stored = keyed.rows.lookup(&columns, count)?;
+        let (stored, places) = keyed.rows.locate(&columns, count)?;
         let keys =
             if pairs.is_empty() { Vec::new() } else { keyed.codec.encode(&columns)?.iter().map(|key| key.data().to_vec()).collect() };
         let side = |ids: Vec<u32>| {
@@ -96,7 +99,7 @@ impl<'a> Step<'a> {
         let marks = marks.map(|mark| Slot { before: mark, now: mark }).collect();
         let mut sources = vec![stored.rows.rows().clone(), waiting.rows.rows().project(&row_columns)?];
         sources.extend_from_slice(batches);
-        Ok(Step { keyed, changes, sources, key_ids, moved_ids, keys, current, moves, limbo, marks })
+        Ok(Step { keyed, changes, sources, places, key_ids, moved_ids, keys, current, moves, limbo, marks })
     }
 
     pub fn run(mut self, schema: &SchemaRef) -> Result<UpsertOutput, DataflowError> {
@@ -175,9 +178,9 @@ impl<'a> Step<'a> {
             keyed.rows.insert_distinct(&come)?;
             ZSet::concat(schema, [&gone, &come])?.combined()?
         } else {
-            let delta = self.change(schema)?;
-            keyed.rows.insert_distinct(&delta)?;
-            delta
+            let change = self.change(schema)?;
+            keyed.rows.exchange(&change.gone, &change.delta.take(&change.come)?)?;
+            change.delta
         };
         let mut pairs = vec![(0, 0); self.limbo.len()];
         self.moves.iter().for_each(|(pair, at)| pairs[*at] = *pair);
@@ -195,7 +198,7 @@ impl<'a> Step<'a> {
     }
 
     /// The rows that go and the rows that come, without those that come as they went.
-    fn change(&self, schema: &SchemaRef) -> Result<ZSet, DataflowError> {
+    fn change(&self, schema: &SchemaRef) -> Result<Change, DataflowError> {
         let (before, now) = split(&self.current, false);
         let rows = self.rows(schema, &[before.as_slice(), now.as_slice()].concat(), &[])?.into_parts().0;
         let weights = Int64Array::from([vec![-1; before.len()], vec![1; now.len()]].concat());
@@ -210,8 +213,13 @@ impl<'a> Step<'a> {
                 (kept[gone], kept[at]) = (!same, !same);
             }
         }
-        let change = ZSet::new(rows, weights);
-        Ok(if kept.contains(&false) { change.filter(&BooleanArray::from(kept))? } else { change })
+        // What was there before is a row that is stored.
+        let place = |(_, image): &(usize, &Image)| self.places[image.at(0).1];
+        let gone: Vec<RowAt> = before.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(image, _)| place(image)).collect();
+        let all = ZSet::new(rows, weights);
+        let delta = if kept.contains(&false) { all.filter(&BooleanArray::from(kept))? } else { all };
+        let come = UInt32Array::from_iter_values(gone.len() as u32..delta.len() as u32);
+        Ok(Change { gone, come, delta })
     }
 
     /// The rows of the images, each once; behind the old and the new key when `pairs` gives them by the images' numbers.
@@ -241,6 +249,14 @@ fn split(slots: &[Slot<Image>], truncated: bool) -> (Vec<(usize, &Image)>, Vec<(
     let before = changed().filter_map(|(at, slot)| Some((at, slot.before.as_ref()?))).collect();
     let now = changed().filter_map(|(at, slot)| Some((at, slot.now.as_ref()?))).collect();
     (before, now)
+}
+
+/// What becomes of a relation.
+struct Change {
+    gone: Vec<RowAt>,
+    /// Positions in the delta; the rows that go stand before them.
+    come: UInt32Array,
+    delta: ZSet,
 }
 
 /// The distinct keys that operations name.
