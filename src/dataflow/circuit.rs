@@ -17,7 +17,7 @@ use super::operator::{ErrorRow, Operator, StepContext};
 pub(super) enum Feed {
     /// A relation outside; its schema as the plan has it.
     Relation(ObjectId, SchemaRef),
-    /// Earlier nodes. A plan is a tree: each node is read by one other.
+    /// Earlier nodes.
     Nodes(Vec<usize>),
 }
 
@@ -29,6 +29,8 @@ pub(super) struct Node {
 /// A circuit; the last node is the result.
 pub struct Circuit {
     nodes: Vec<Node>,
+    /// How many read each node.
+    readers: Vec<usize>,
     next_slot: u16,
 }
 
@@ -43,7 +45,13 @@ pub struct Output {
 
 impl Circuit {
     pub(super) fn new(nodes: Vec<Node>, next_slot: u16) -> Circuit {
-        Circuit { nodes, next_slot }
+        let mut readers = vec![0; nodes.len()];
+        for node in &nodes {
+            if let Feed::Nodes(feeds) = &node.feed {
+                feeds.iter().for_each(|feed| readers[*feed] += 1);
+            }
+        }
+        Circuit { nodes, readers, next_slot }
     }
 
     /// The first trace slot of the object that the circuit does not use.
@@ -74,13 +82,20 @@ impl Circuit {
     pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let mut context = StepContext::new(epoch, now);
         let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
+        let mut waiting = self.readers.clone();
         for node in &mut self.nodes {
             let changes: Vec<Delta> = match &node.feed {
                 Feed::Relation(relation, schema) => match inputs.get(relation) {
                     Some(delta) => vec![delta.clone()],
                     None => vec![Delta::empty(schema.clone())],
                 },
-                Feed::Nodes(feeds) => feeds.iter().filter_map(|i| outputs[*i].take()).collect(),
+                Feed::Nodes(feeds) => feeds
+                    .iter()
+                    .filter_map(|feed| {
+                        waiting[*feed] -= 1;
+                        if waiting[*feed] == 0 { outputs[*feed].take() } else { outputs[*feed].clone() }
+                    })
+                    .collect(),
             };
             let changes: Vec<&Delta> = changes.iter().collect();
             outputs.push(Some(node.operator.step(&changes, &mut context)?));

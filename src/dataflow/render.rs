@@ -11,6 +11,7 @@ use super::circuit::{Circuit, Feed, Node};
 use super::error::DataflowError;
 use super::operator::Operator;
 use super::operators::aggregate::Aggregate;
+use super::operators::combine::Combine;
 use super::operators::constant::Constant;
 use super::operators::filter::Filter;
 use super::operators::input::Input;
@@ -27,18 +28,28 @@ impl Circuit {
     /// # Errors
     /// When the plan asks for what no operator does, or the stored state is of another plan.
     pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
-        let mut nodes = Vec::new();
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
-        render(plan, &mut slots, &mut nodes)?;
-        Ok(Circuit::new(nodes, slots.next()))
+        let mut rendered = Rendered::default();
+        render(plan, &mut slots, &mut rendered)?;
+        Ok(Circuit::new(rendered.nodes, slots.next()))
     }
 }
 
-/// Appends the nodes of the plan; the last of them is its result.
-fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Result<usize, DataflowError> {
+#[derive(Default)]
+struct Rendered<'a> {
+    nodes: Vec<Node>,
+    /// The plan of each node.
+    plans: Vec<&'a CircuitPlan>,
+}
+
+/// The node of the plan, which is the last one unless it was there before.
+fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<'a>) -> Result<usize, DataflowError> {
+    if let Some(node) = rendered.plans.iter().position(|known| known.is_same(plan)) {
+        return Ok(node);
+    }
     let mut feeds = Vec::new();
     for input in plan.inputs() {
-        feeds.push(render(input, slots, nodes)?);
+        feeds.push(render(input, slots, rendered)?);
     }
     let mut feed = Feed::Nodes(feeds);
     let operator: Box<dyn Operator> = match plan {
@@ -49,6 +60,7 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
         CircuitPlan::Constant { rows } => Box::new(Constant::new(rows, slots)?),
         CircuitPlan::Filter { predicate, .. } => Box::new(Filter::new(predicate.clone())),
         CircuitPlan::Project { expressions, schema, .. } => Box::new(Project::new(expressions.clone(), schema.clone())),
+        CircuitPlan::Combine { .. } => Box::new(Combine::default()),
         CircuitPlan::Unnest { column, schema, .. } => Box::new(Unnest::new(*column, schema.clone())),
         CircuitPlan::Join { left, right, kind, on, null_equal, residual, schema } => {
             let (null_equal, residual, schema) = (*null_equal, residual.clone(), schema.clone());
@@ -65,6 +77,7 @@ fn render(plan: &CircuitPlan, slots: &mut Slots, nodes: &mut Vec<Node>) -> Resul
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     };
-    nodes.push(Node { feed, operator });
-    Ok(nodes.len() - 1)
+    rendered.nodes.push(Node { feed, operator });
+    rendered.plans.push(plan);
+    Ok(rendered.nodes.len() - 1)
 }

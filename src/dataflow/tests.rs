@@ -91,6 +91,38 @@ fn a_list_becomes_rows() {
 }
 
 #[test]
+fn parts_that_compute_the_same_are_there_once() {
+    let input = || CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: columns("v"), append_only: false };
+    let distinct = |input| CircuitPlan::Aggregate { input: Box::new(input), group: vec![0], calls: vec![], schema: columns("v") };
+    let other = CircuitPlan::Input { relation: ObjectId(1), name: "r".into(), schema: columns("v"), append_only: false };
+    let inputs = vec![distinct(input()), distinct(input()), distinct(other)];
+    let plan = CircuitPlan::Union { inputs, schema: columns("v") };
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Distinct", "Input", "Distinct", "Union"]);
+    let mut step = |r: &str, s: &str| {
+        let inputs = [(0, r), (1, s)].map(|(id, text)| (ObjectId(id), Delta(parse("v int8", text))));
+        print(&circuit.step(Epoch(1), 0, &BTreeMap::from(inputs)).unwrap().delta.0.consolidate().unwrap())
+    };
+    assert_eq!(step("1 +2\n2 +1", "1 +1"), "1 +3\n2 +2\n");
+    assert_eq!(step("1 -2", ""), "1 -2\n");
+}
+
+/// Many equal rows, few, and then many again: the change is the same, and shorter where that is worth it.
+#[test]
+fn combined_rows_are_the_same_change() {
+    let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: columns("v"), append_only: false };
+    let mut circuit = Circuit::render(&CircuitPlan::Combine { input: Box::new(input) }, VIEW, &memory(), 0).unwrap();
+    for (distinct, rows) in [(10, 1000), (1000, 1000), (10, 1000), (10, 50)] {
+        let text: String = (0..rows).map(|row| format!("{} {}\n", row % distinct, if row % 7 == 0 { "-1" } else { "+2" })).collect();
+        let delta = Delta(parse("v int8", &text));
+        let passed = circuit.pass(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), delta.clone())])).unwrap().delta;
+        assert_eq!(print(&passed.0.consolidate().unwrap()), print(&delta.0.consolidate().unwrap()), "{distinct} of {rows}");
+        let first = (distinct, rows) == (10, 1000) && passed.0.len() == 10;
+        assert!(first || passed.0.len() == rows, "{} rows left of {distinct} in {rows}", passed.0.len());
+    }
+}
+
+#[test]
 fn a_constant_comes_once_and_not_again_after_a_restart() {
     let plan = CircuitPlan::Constant { rows: parse("k int8, v text", "1 a +1\n1 a +1").rows().clone() };
     let traces = memory();

@@ -92,6 +92,11 @@ pub enum CircuitPlan {
         expressions: Vec<ScalarExpr>,
         schema: SchemaRef,
     },
+    /// The rows of its input: that equal ones are there once, with the sum of their weights, is worth some work, for what comes
+    /// next makes many of each.
+    Combine {
+        input: Box<CircuitPlan>,
+    },
     /// One row for each element of the list in `column`, which the element replaces; no row for a null or empty list.
     Unnest {
         input: Box<CircuitPlan>,
@@ -139,7 +144,7 @@ impl CircuitPlan {
     pub fn schema(&self) -> SchemaRef {
         match self {
             CircuitPlan::Constant { rows } => rows.schema(),
-            CircuitPlan::Filter { input, .. } => input.schema(),
+            CircuitPlan::Filter { input, .. } | CircuitPlan::Combine { input } => input.schema(),
             CircuitPlan::Input { schema, .. }
             | CircuitPlan::Project { schema, .. }
             | CircuitPlan::Unnest { schema, .. }
@@ -155,6 +160,7 @@ impl CircuitPlan {
             CircuitPlan::Input { .. } | CircuitPlan::Constant { .. } => vec![],
             CircuitPlan::Filter { input, .. }
             | CircuitPlan::Project { input, .. }
+            | CircuitPlan::Combine { input }
             | CircuitPlan::Unnest { input, .. }
             | CircuitPlan::Aggregate { input, .. }
             | CircuitPlan::TopN { input, .. } => vec![input],
@@ -178,6 +184,32 @@ impl CircuitPlan {
         found
     }
 
+    /// Whether both compute the same from the same relations, in the same way.
+    pub fn is_same(&self, other: &CircuitPlan) -> bool {
+        let rows = match (self, other) {
+            (CircuitPlan::Constant { rows }, CircuitPlan::Constant { rows: others }) => rows == others,
+            (CircuitPlan::Input { relation, .. }, CircuitPlan::Input { relation: other, .. }) => relation == other,
+            _ => true,
+        };
+        let (inputs, others) = (self.inputs(), other.inputs());
+        let expressions = |plan: &CircuitPlan| plan.expressions().into_iter().map(|e| e.physical.clone()).collect::<Vec<_>>();
+        rows && self.schema() == other.schema()
+            && inputs.len() == others.len()
+            && expressions(self) == expressions(other)
+            && self.to_string() == other.to_string()
+            && inputs.into_iter().zip(others).all(|(input, other)| input.is_same(other))
+    }
+
+    /// The expressions of the node itself.
+    fn expressions(&self) -> Vec<&ScalarExpr> {
+        match self {
+            CircuitPlan::Filter { predicate, .. } => vec![predicate],
+            CircuitPlan::Project { expressions, .. } => expressions.iter().collect(),
+            CircuitPlan::Join { residual, .. } => residual.iter().collect(),
+            _ => vec![],
+        }
+    }
+
     /// Whether rows are only ever added to the result.
     pub fn is_append_only(&self) -> bool {
         let inputs = || self.inputs().into_iter().all(CircuitPlan::is_append_only);
@@ -198,6 +230,7 @@ impl CircuitPlan {
             CircuitPlan::Constant { rows } => writeln!(f, "Constant {} rows", rows.num_rows())?,
             CircuitPlan::Filter { predicate, .. } => writeln!(f, "Filter {predicate}")?,
             CircuitPlan::Project { expressions, .. } => writeln!(f, "Project {}", Join(expressions))?,
+            CircuitPlan::Combine { .. } => writeln!(f, "Combine")?,
             CircuitPlan::Unnest { column, .. } => writeln!(f, "Unnest #{column}")?,
             CircuitPlan::Join { kind, on, null_equal, residual, .. } => {
                 write!(f, "{kind:?}Join on {}", if on.is_empty() { "nothing" } else { "" })?;

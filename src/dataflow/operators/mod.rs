@@ -2,7 +2,7 @@
 //!
 //! | verb | is | state |
 //! |---|---|---|
-//! | input, filter, project, unnest, union | linear: the change of the result is the verb applied to the change | none |
+//! | input, filter, project, combine, unnest, union | linear: the change of the result is the verb applied to the change | none |
 //! | constant | all of it in the first epoch | whether it was given |
 //! | join | bilinear | both sides; for the left join how many right rows each key has |
 //! | aggregate | neither: the change is the new result minus the old one, for the groups that changed | accumulators; values for min and max |
@@ -11,6 +11,7 @@
 //! | materialize | the sum of all changes | the result |
 
 pub mod aggregate;
+pub mod combine;
 pub mod constant;
 pub mod filter;
 pub mod input;

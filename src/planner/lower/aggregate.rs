@@ -12,8 +12,8 @@ use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::optimize::never_fails;
 use crate::types::Report;
 
-use super::expressions;
 use super::nullable::nullable;
+use super::{combine, expressions};
 
 fn refused<T>(what: &str, hint: &str) -> PlanResult<T> {
     Err(PlanError::unsupported(format!("{what} in a view is not supported"), hint))
@@ -64,6 +64,7 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
             .chain(arguments.iter().map(|(e, _)| e))
             .enumerate()
             .all(|(i, e)| expressions::plain_column(e, from) == Some(i));
+    let below = combine::combine(below)?;
     let mut input = match identity || expressions.is_empty() {
         true => below,
         false => CircuitPlan::Project { input: Box::new(below), expressions, schema: Arc::new(Schema::new(fields)) },

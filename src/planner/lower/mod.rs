@@ -1,6 +1,7 @@
 //! From a logical plan to a circuit plan: one arm a relational verb, and a clear refusal for what cannot be maintained.
 
 mod aggregate;
+mod combine;
 mod expressions;
 mod join;
 mod nullable;

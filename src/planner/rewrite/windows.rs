@@ -2,6 +2,8 @@
 //!
 //! `TUMBLE(r, c, size) a` is `(SELECT *, tumble_start(c, size) AS window_start, window_end(..., size) AS window_end FROM r
 //! WHERE c IS NOT NULL) a`; `HOP(r, c, slide, size)` unnests the list of starts. A row without an instant is in no window.
+//! Where a size is a whole number of slides, all instants of one slide are in the same windows: the list is then made of the
+//! slide's start, so that rows that differ in nothing else can be put together before they are unnested.
 
 use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, SelectItem, TableAlias, TableAliasColumnDef, TableFactor,
@@ -66,7 +68,7 @@ fn last_name(name: &ObjectName) -> Option<String> {
 }
 
 fn window(kind: Kind, arguments: &[FunctionArg], outer: Option<TableAlias>) -> PlanResult<TableFactor> {
-    let Arguments { relation, column, slide, size } = Arguments::of(kind, arguments)?;
+    let Arguments { relation, column, slide, size, whole_slides } = Arguments::of(kind, arguments)?;
     let (from, own_name) = match relation {
         Expr::Subquery(query) => (derived(query, None), None),
         Expr::Identifier(name) => (table(object_name([name.clone()]), None), Some(name)),
@@ -81,7 +83,10 @@ fn window(kind: Kind, arguments: &[FunctionArg], outer: Option<TableAlias>) -> P
     select.selection = Some(Expr::IsNotNull(Box::new(column.clone())));
     let start = match &slide {
         None => call("tumble_start", vec![column, size.clone()]),
-        Some(slide) => call("unnest", vec![call("hop_starts", vec![column, slide.clone(), size.clone()])]),
+        Some(slide) => {
+            let instant = if whole_slides { call("tumble_start", vec![column, slide.clone()]) } else { column };
+            call("unnest", vec![call("hop_starts", vec![instant, slide.clone(), size.clone()])])
+        }
     };
     select.projection.push(SelectItem::ExprWithAlias { expr: start, alias: ident("window_start") });
     // The end is taken of the start that is there by then.
@@ -97,6 +102,8 @@ struct Arguments {
     column: Expr,
     slide: Option<Expr>,
     size: Expr,
+    /// The size is a whole number of slides.
+    whole_slides: bool,
 }
 
 impl Arguments {
@@ -131,12 +138,12 @@ impl Arguments {
         let slide = if kind == Kind::Hop { Some(next()?) } else { None };
         let size = next()?;
         let size_micros = length(&size)?;
-        if let Some(slide) = &slide
-            && size_micros / length(slide)? > MAX_WINDOWS
-        {
+        let slide_micros = slide.as_ref().map(length).transpose()?;
+        if slide_micros.is_some_and(|slide| size_micros / slide > MAX_WINDOWS) {
             return Err(too_many().into());
         }
-        Ok(Arguments { relation, column, slide, size })
+        let whole_slides = slide_micros.is_some_and(|slide| size_micros % slide == 0);
+        Ok(Arguments { relation, column, slide, size, whole_slides })
     }
 }
 

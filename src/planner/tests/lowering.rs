@@ -86,6 +86,11 @@ fn joins() {
         ("SELECT o.id, p.id AS other FROM orders o JOIN orders p ON o.amount + 1 = p.amount", "InnerJoin"),
         ("SELECT o.id FROM orders o JOIN customers c ON o.customer_id = c.id AND o.amount > c.id", " where "),
         ("SELECT * FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "Unnest"),
+        (
+            "SELECT url, count(*) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY url, window_start",
+            "      Combine\n",
+        ),
+        ("SELECT count(*) FROM HOP(clicks, ts, INTERVAL '2 minutes', INTERVAL '5 minutes') GROUP BY window_start", "hop_starts(clicks.ts,"),
         ("SELECT 1 AS a UNION ALL SELECT 2", "Union"),
         ("SELECT id FROM events WHERE (bid).price > 5 AND (bid).who = 'a'", "Filter field price(events.bid) > Int64(5) AND "),
         (
