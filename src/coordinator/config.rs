@@ -8,7 +8,7 @@ pub struct CoordinatorConfig {
     /// The state directory; made when it is not there.
     pub data: PathBuf,
     pub workers: usize,
-    /// Bytes that traces may hold.
+    /// Bytes of memory; a quarter of it is for one-shot queries.
     pub memory: u64,
     /// The one database's name.
     pub database: String,

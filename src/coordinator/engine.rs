@@ -91,7 +91,8 @@ impl OpenDatabase {
             started: self.0.started,
             ..SystemView::default()
         };
-        Ok(PlanContext { catalog: published.catalog.clone(), system, tables: Arc::new(Pinned { published, overlay }) })
+        let memory = self.0.query_memory.clone();
+        Ok(PlanContext { catalog: published.catalog.clone(), system, tables: Arc::new(Pinned { published, overlay }), memory })
     }
 
     fn table(published: &Published, id: ObjectId) -> Result<Arc<Entry>, Report> {

@@ -188,3 +188,36 @@ fn repeated(zset: &ZSet) -> Result<RecordBatch, DataFusionError> {
         zset.weights().values().iter().enumerate().flat_map(|(row, w)| std::iter::repeat_n(row as u32, (*w).max(0) as usize)).collect();
     Ok(take_rows(zset.rows(), &UInt32Array::from(positions))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use datafusion::physical_plan::collect;
+    use datafusion::prelude::{SessionContext, col, lit};
+
+    use super::*;
+    use crate::dataflow::Materialize;
+    use crate::state::{Store, TraceSet};
+    use crate::types::{ObjectId, TraceId};
+    use crate::zset::text::{parse, print};
+
+    /// What a scan gives for the filters, which nobody looks at after it.
+    async fn scanned(filters: &[Expr], columns: &[usize]) -> String {
+        let rows = parse("k int8, v text", "1 a +1\n2 b +1\n3 c +1");
+        let traces = TraceSet::new(Arc::new(Store::memory()));
+        let kept = Materialize::new(&traces, TraceId::new(ObjectId(1), 0), &rows.schema(), &[0], false).unwrap();
+        kept.step(&Delta(rows.clone())).unwrap();
+        let session = SessionContext::new().state();
+        let table = table(rows.schema(), Rows::Kept(kept.snapshot()));
+        let plan = table.scan(&session, Some(&columns.to_vec()), filters, None).await.unwrap();
+        let batches = collect(plan, session.task_ctx()).await.unwrap();
+        batches.iter().map(|batch| print(&ZSet::of_rows(batch.clone()))).collect()
+    }
+
+    #[tokio::test]
+    async fn a_whole_key_is_looked_up_and_anything_else_is_read() {
+        assert_eq!(scanned(&[col("k").eq(lit(2i64))], &[1, 0]).await, "b 2 +1\n");
+        assert_eq!(scanned(&[col("k").in_list(vec![lit(3i64), lit(9i64), lit(1i64)], false)], &[0]).await, "3 +1\n1 +1\n");
+        assert_eq!(scanned(&[col("v").eq(lit("b"))], &[0]).await, "1 +1\n2 +1\n3 +1\n");
+        assert_eq!(scanned(&[], &[]).await, "+1\n+1\n+1\n");
+    }
+}

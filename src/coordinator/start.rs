@@ -5,9 +5,11 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
+use crate::planner;
 use crate::state::{Store, TraceSet};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
 use crate::zset::Delta;
@@ -26,6 +28,7 @@ pub struct Coordinator {
     pub(super) events: Sender<Event>,
     pub(super) frontier: Arc<Frontier>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) query_memory: Arc<RuntimeEnv>,
     /// When the process started, microseconds since 1970 UTC.
     pub(super) started: i64,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -41,6 +44,8 @@ impl Coordinator {
         let started = Instant::now();
         let store = Arc::new(Store::open(&config.data).map_err(|e| e.report())?);
         let metrics = Arc::new(Metrics::new().map_err(Report::internal)?);
+        let of_queries = usize::try_from(config.memory / 4).unwrap_or(usize::MAX);
+        let query_memory = planner::query_memory(of_queries).map_err(|e| e.report())?;
         let frontier = Arc::new(Frontier::new(Published {
             epoch: Epoch::default(),
             now: 0,
@@ -77,7 +82,8 @@ impl Coordinator {
             .stack_size(16 << 20)
             .spawn(move || driver.run(inbox))
             .map_err(Report::internal)?;
-        Ok(Arc::new(Coordinator { config, events, frontier, metrics, started: clock::now_micros(), thread: Mutex::new(Some(thread)) }))
+        let (started, thread) = (clock::now_micros(), Mutex::new(Some(thread)));
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, started, thread }))
     }
 
     /// What readers see now.

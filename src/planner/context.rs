@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::execution::runtime_env::RuntimeEnv;
 
 use crate::catalog::{Catalog, Entry};
 use crate::types::Report;
@@ -17,6 +18,8 @@ pub struct PlanContext {
     /// The session and the server: `now`, user, database, variables.
     pub system: SystemView,
     pub tables: Arc<dyn Tables>,
+    /// The memory that one-shot queries share.
+    pub memory: Arc<RuntimeEnv>,
 }
 
 /// Where the rows of a relation come from when a query runs at once.

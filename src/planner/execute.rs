@@ -1,6 +1,6 @@
 //! A peek: a bound query run once by DataFusion over the rows of one epoch.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{CastOptions, cast_with_options};
@@ -10,8 +10,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Filter, LogicalPlan, TableProviderFilterPushDown};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
@@ -31,8 +31,6 @@ use super::query::{BoundQuery, options};
 /// Rows as they come, in the Arrow types of the query's columns.
 pub type Rows = BoxStream<'static, Result<RecordBatch, Report>>;
 
-static RUNTIME: LazyLock<Arc<RuntimeEnv>> = LazyLock::new(|| Arc::new(RuntimeEnv::default()));
-
 /// Starts the query. One value a parameter, each of the type that the query says (or null). Dropping the stream stops it.
 pub async fn execute(bound: &BoundQuery, parameters: Vec<ScalarValue>, context: &PlanContext) -> PlanResult<Rows> {
     let mut plan = bound.plan.clone();
@@ -42,7 +40,7 @@ pub async fn execute(bound: &BoundQuery, parameters: Vec<ScalarValue>, context: 
     let plan = optimize(plan, options(), context.system.now)?;
     let plan = plan.transform_up_with_subqueries(|node| with_rows(node, context))?.data;
     let config = SessionConfig::from(options().as_ref().clone());
-    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(RUNTIME.clone()).build();
+    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(context.memory.clone()).build();
     let physical = DefaultPhysicalPlanner::default().create_physical_plan(&plan, &state).await?;
     let stream = execute_stream(yielding(physical)?, state.task_ctx())?;
     let schema = RelationSchema::new(bound.columns.clone()).arrow();
@@ -62,15 +60,30 @@ fn yielding(plan: Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> 
     Ok(pausing.data)
 }
 
-/// The relation's rows in the place of its name.
+/// The relation's rows in the place of its name. A filter right above tells them what it asks for: rows that are kept by a
+/// key may be found by it.
 fn with_rows(node: LogicalPlan, context: &PlanContext) -> datafusion::common::Result<Transformed<LogicalPlan>> {
-    let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+    let mut scan = match node {
+        LogicalPlan::TableScan(scan) => scan,
+        LogicalPlan::Filter(filter) => return told(filter),
+        node => return Ok(Transformed::no(node)),
+    };
     let Some(source) = scan.source.as_any().downcast_ref::<RelationSource>() else {
         return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
     };
     let provider = context.tables.provider(&source.entry).map_err(|report| PlanError::from(report).external())?;
     scan.source = provider_as_source(provider);
     Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+}
+
+fn told(filter: Filter) -> datafusion::common::Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::TableScan(scan) = filter.input.as_ref() else { return Ok(Transformed::no(LogicalPlan::Filter(filter))) };
+    let parts = split_conjunction(&filter.predicate);
+    let known = scan.source.supports_filters_pushdown(&parts)?;
+    let told = parts.into_iter().zip(known).filter(|(_, known)| *known != TableProviderFilterPushDown::Unsupported);
+    let mut scan = scan.clone();
+    scan.filters = told.map(|(part, _)| part.clone()).collect();
+    Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(filter.predicate, Arc::new(LogicalPlan::TableScan(scan)))?)))
 }
 
 fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Report> {

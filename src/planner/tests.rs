@@ -102,7 +102,7 @@ fn source() -> Definition {
 
 fn context(rows: Vec<(ObjectId, RecordBatch)>) -> PlanContext {
     let system = SystemView { now: NOW, user: "floe".into(), database: "floe".into(), ..SystemView::default() };
-    PlanContext { catalog: Arc::new(catalog()), system, tables: Arc::new(Memory(rows)) }
+    PlanContext { catalog: Arc::new(catalog()), system, tables: Arc::new(Memory(rows)), memory: Arc::default() }
 }
 
 fn statement(text: &str) -> Statement {

@@ -25,7 +25,9 @@ pub fn report_of(error: &DataFusionError) -> Report {
         DataFusionError::External(inner) => report_of_any(inner.as_ref()),
         DataFusionError::Execution(text) => of_text(text),
         DataFusionError::NotImplemented(text) => Report::unsupported(first_line(text)),
-        DataFusionError::ResourcesExhausted(text) => Report::error(SqlState::OUT_OF_MEMORY, first_line(text)),
+        DataFusionError::ResourcesExhausted(text) => Report::error(SqlState::OUT_OF_MEMORY, "out of memory")
+            .detail(first_line(text))
+            .hint("queries share a quarter of --memory: give floe more, or keep what is asked for in a materialized view"),
         other => Report::internal(first_line(&other.to_string())),
     }
 }

@@ -1,5 +1,6 @@
 //! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
 
+mod queries;
 mod sink_queries;
 
 use std::path::Path;
@@ -20,7 +21,11 @@ struct Floe {
 
 impl Floe {
     async fn open(data: &Path) -> Floe {
-        let config = CoordinatorConfig { data: data.to_path_buf(), ..CoordinatorConfig::default() };
+        Floe::open_with(CoordinatorConfig::default(), data).await
+    }
+
+    async fn open_with(config: CoordinatorConfig, data: &Path) -> Floe {
+        let config = CoordinatorConfig { data: data.to_path_buf(), ..config };
         let handle = Handle::current();
         for _ in 0..250 {
             let (config, handle) = (config.clone(), handle.clone());
