@@ -18,7 +18,9 @@
 //! Readers hold a [`snapshot`](ArrangementSnapshot): the chunks with the bits of the rows that were there. What changes
 //! under it copies a chunk's bits, never its rows.
 
+mod chains;
 mod chunk;
+mod compact;
 mod gather;
 mod history;
 mod rows;

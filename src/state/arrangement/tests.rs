@@ -148,6 +148,59 @@ fn snapshots_do_not_follow() {
     }
 }
 
+/// Many keys, each with one row that is replaced again and again: chunks lose their rows, which move to new ones.
+#[test]
+fn rows_that_move_are_found() {
+    let mut random = SmallRng::seed_from_u64(7);
+    let dir = tempfile::tempdir().unwrap();
+    let (mut traces, mut rows) = open(dir.path(), Find::ByKey);
+    let line = |key: i64, value: i64, weight: i64| format!("v{value} {key} 0 {weight:+}\n");
+    let mut model: BTreeMap<i64, i64> = BTreeMap::new();
+    let keys = parse("k int8", &(0..6000).map(|key| format!("{key} +1\n")).collect::<String>());
+    let mut held: Vec<(ArrangementSnapshot, String)> = Vec::new();
+    for step in 0..60 {
+        let (mut gone, mut come, mut names) = (String::new(), String::new(), String::new());
+        let mut chosen: Vec<i64> = (0..random.random_range(1..3000)).map(|_| random.random_range(0..6000)).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        for key in chosen {
+            if let Some(old) = model.remove(&key) {
+                gone.push_str(&line(key, old, -1));
+                names.push_str(&format!("{key} +1\n"));
+            }
+            if random.random_bool(0.9) {
+                model.insert(key, step);
+                come.push_str(&line(key, step, 1));
+            }
+        }
+        if step % 2 == 0 {
+            rows.insert(&parse(COLUMNS, &(gone + &come))).unwrap();
+        } else {
+            let names = parse("k int8", &names);
+            let (found, places) = rows.locate(names.rows().columns(), names.len()).unwrap();
+            assert_eq!(found.rows.len(), names.len());
+            rows.exchange(&places, &parse(COLUMNS, &come)).unwrap();
+        }
+        let expected: String = model.iter().map(|(key, value)| line(*key, *value, 1)).collect();
+        let found = rows.lookup(keys.rows().columns(), keys.len()).unwrap();
+        assert_eq!(print(&found.rows), expected, "step {step}");
+        assert_eq!(rows.len(), model.len());
+        held.push((rows.snapshot(), expected));
+        held.retain(|_| random.random_bool(0.7));
+        for (snapshot, expected) in &held {
+            assert_eq!(&print(&snapshot.lookup(keys.rows().columns(), keys.len()).unwrap().rows), expected, "step {step}");
+        }
+        let mut writes = Writes::new();
+        traces.dirty(&mut writes).unwrap();
+        traces.store().write(writes, false).unwrap();
+        if step % 20 == 19 {
+            held.clear();
+            drop((rows, traces));
+            (traces, rows) = open(dir.path(), Find::ByKey);
+        }
+    }
+}
+
 #[test]
 fn a_row_less_than_no_times_is_told() {
     let traces = TraceSet::new(Arc::new(Store::memory()));

@@ -1,0 +1,160 @@
+//! The chains of an arrangement: how rows come into them, and leave them again.
+
+use hashbrown::HashTable;
+
+use crate::state::error::StateError;
+use crate::zset::KeyColumns;
+
+use super::chunk::{NONE, RowAt};
+use super::rows::{Find, Rows};
+
+impl Rows {
+    /// Makes the rows of a chunk from `start` on findable; those of weight zero are not there.
+    pub(super) fn link(&mut self, number: u32, start: usize) -> Result<(), StateError> {
+        let Some(mut chunk) = self.chunks.get_mut(number as usize).and_then(Option::take) else { return Ok(()) };
+        self.touch(number);
+        let hashes = chunk.keys().hashes();
+        let whole_hashes = match &self.whole {
+            Some(_) => chunk.whole()?.hashes(),
+            None => Vec::new(),
+        };
+        for row in start..chunk.len() {
+            if !chunk.view().is_live(row) {
+                continue;
+            }
+            let at = RowAt { chunk: number, row: row as u32 };
+            let hash = hashes[row];
+            let same = |(other_hash, other): &(u64, RowAt)| {
+                *other_hash == hash
+                    && match other.chunk == number {
+                        true => chunk.keys().equal(other.row as usize, row),
+                        false => self.chunks[other.chunk as usize]
+                            .as_ref()
+                            .is_some_and(|c| c.keys().equals(other.row as usize, chunk.keys(), row)),
+                    }
+            };
+            let before = match self.heads.find_mut(hash, same) {
+                Some((_, head)) => std::mem::replace(head, at),
+                None => {
+                    self.heads.insert_unique(hash, (hash, at), |(hash, _)| *hash);
+                    NONE
+                }
+            };
+            chunk.set_next(row, before);
+            if let Some(whole) = &mut self.whole {
+                chunk.set_previous(row, NONE);
+                if before.chunk == number {
+                    chunk.set_previous(before.row as usize, at);
+                } else if let Some(other) = self.chunks.get_mut(before.chunk as usize).and_then(Option::as_mut) {
+                    other.set_previous(before.row as usize, at);
+                }
+                whole.insert_unique(whole_hashes[row], (whole_hashes[row], at), |(hash, _)| *hash);
+            }
+            self.live += 1;
+            self.negative += usize::from(chunk.weight(row) < 0);
+        }
+        self.chunks[number as usize] = Some(chunk);
+        Ok(())
+    }
+
+    /// With [`Find::ByRow`]: makes rows findable by all their columns, each distinct row once, and chains walkable both
+    /// ways.
+    pub(super) fn index_whole_rows(&mut self) -> Result<(), StateError> {
+        if self.whole.is_some() || self.find == Find::ByKey {
+            return Ok(());
+        }
+        let mut links = Vec::with_capacity(self.live);
+        for (number, chunk) in self.chunks.iter_mut().enumerate().filter_map(|(n, chunk)| Some((n as u32, chunk.as_mut()?))) {
+            let rows = chunk.live_positions().into_iter();
+            links.extend(rows.map(|row| (chunk.next(row), RowAt { chunk: number, row: row as u32 })));
+            chunk.forget_previous();
+        }
+        for (next, at) in links.iter().filter(|(next, _)| *next != NONE) {
+            self.chunk_mut(next.chunk)?.set_previous(next.row as usize, *at);
+        }
+        self.whole = Some(HashTable::with_capacity(self.live));
+        let mut touched = Vec::new();
+        for rows in links.chunk_by(|(_, a), (_, b)| a.chunk == b.chunk) {
+            let chunk = self.chunk(rows[0].1)?;
+            let whole = KeyColumns::new(chunk.rows().columns(), chunk.len())?;
+            let hashes = whole.hashes();
+            for (_, at) in rows {
+                let (row, hash) = (at.row as usize, hashes[at.row as usize]);
+                let Some(equal) = self.find_whole(hash, &whole, row)? else {
+                    if let Some(table) = &mut self.whole {
+                        table.insert_unique(hash, (hash, *at), |(hash, _)| *hash);
+                    }
+                    continue;
+                };
+                let weight = self.chunk(*at)?.weight(row);
+                self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
+                self.unlink(*at, hash)?;
+                self.change_weight(equal, weight)?;
+                touched.push(at.chunk);
+            }
+        }
+        self.compact_all(touched)
+    }
+
+    /// Takes a row out of its chain and out of the tables. `hash` is the one that [`Rows::find_whole`] takes.
+    pub(super) fn unlink(&mut self, at: RowAt, hash: u64) -> Result<(), StateError> {
+        let chunk = self.chunk(at)?;
+        let next = chunk.next(at.row as usize);
+        let key_hash = match self.find {
+            Find::ByRow => chunk.keys().hash_of(at.row as usize),
+            Find::ByKey => hash,
+        };
+        let previous = self.whole.as_ref().map(|_| chunk.previous(at.row as usize));
+        if next != NONE && self.whole.is_some() {
+            self.chunk_mut(next.chunk)?.set_previous(next.row as usize, previous.unwrap_or(NONE));
+        }
+        self.lead_past(at, key_hash, previous, next)?;
+        if let Some(whole) = &mut self.whole
+            && let Ok(entry) = whole.find_entry(hash, |(_, other)| *other == at)
+        {
+            entry.remove();
+        }
+        self.history.leave(key_hash, at);
+        self.live -= 1;
+        Ok(())
+    }
+
+    /// What led to the row leads to `to`. `previous` is the row before it in its chain, if that is known.
+    pub(super) fn lead_past(&mut self, at: RowAt, key_hash: u64, previous: Option<RowAt>, to: RowAt) -> Result<(), StateError> {
+        if previous.is_none_or(|previous| previous == NONE)
+            && let Ok(mut entry) = self.heads.find_entry(key_hash, |(_, head)| *head == at)
+        {
+            match to == NONE {
+                true => drop(entry.remove()),
+                false => entry.get_mut().1 = to,
+            }
+            return Ok(());
+        }
+        let previous = match previous {
+            Some(previous) => previous,
+            None => self.previous_of(at, key_hash)?,
+        };
+        match previous == NONE {
+            true => Ok(()),
+            false => {
+                self.chunk_mut(previous.chunk)?.set_next(previous.row as usize, to);
+                Ok(())
+            }
+        }
+    }
+
+    /// The row before that one in the chain of its key.
+    fn previous_of(&self, row: RowAt, hash: u64) -> Result<RowAt, StateError> {
+        for (_, head) in self.heads.iter_hash(hash).filter(|(other, _)| *other == hash) {
+            let mut at = *head;
+            while at != NONE && at != row {
+                let next = self.chunk(at)?.next(at.row as usize);
+                if next == row {
+                    return Ok(at);
+                }
+                at = next;
+            }
+        }
+        Ok(NONE)
+    }
+}
