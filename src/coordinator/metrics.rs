@@ -7,8 +7,10 @@ use std::time::Duration;
 use prometheus::{Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::sync::watch;
 
+use crate::state::TraceSet;
 use crate::types::{Epoch, ObjectId, Report};
 
+use super::operator_gauges::OperatorGauges;
 use super::published::Frontier;
 use super::relation::SourceCounts;
 use super::sink_status::SinkStatus;
@@ -17,6 +19,8 @@ pub struct Metrics {
     registry: Registry,
     pub journal: Histogram,
     pub checkpoint: Histogram,
+    /// Epochs wait while what changed is put together; the write is beside them.
+    pub checkpoint_stall: Histogram,
     step: Histogram,
     epochs: IntCounter,
     epoch: IntGauge,
@@ -28,6 +32,7 @@ pub struct Metrics {
     sink_commits: IntGaugeVec,
     sink_failing: IntGaugeVec,
     start_seconds: Gauge,
+    operators: OperatorGauges,
     inner: Mutex<Inner>,
 }
 
@@ -43,7 +48,7 @@ impl Metrics {
     pub fn new() -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
         let seconds = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
-            let buckets = vec![0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+            let buckets = vec![0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
             let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
@@ -55,6 +60,7 @@ impl Metrics {
         };
         let metrics = Metrics {
             journal: seconds("floe_journal_seconds", "Time to make an epoch durable in the journal")?,
+            checkpoint_stall: seconds("floe_checkpoint_stall_seconds", "Time for which a checkpoint stops the epochs")?,
             checkpoint: seconds("floe_checkpoint_seconds", "Time to write a checkpoint")?,
             step: seconds("floe_step_seconds", "Time to run every circuit once")?,
             epochs: IntCounter::new("floe_epochs_total", "Epochs stepped since the start")?,
@@ -67,6 +73,7 @@ impl Metrics {
             sink_commits: gauge("floe_sink_commits_total", "Commits since the start", "sink")?,
             sink_failing: gauge("floe_sink_failing", "1 while the sink does not get on", "sink")?,
             start_seconds: Gauge::new("floe_start_seconds", "Time from the start to the first epoch that could be read")?,
+            operators: OperatorGauges::new(&registry)?,
             inner: Mutex::default(),
             registry: registry.clone(),
         };
@@ -121,8 +128,9 @@ impl Metrics {
     }
 
     /// All of it in Prometheus' text form; objects by the names that they have now.
-    pub fn text(&self, frontier: &Arc<Frontier>) -> String {
+    pub fn text(&self, frontier: &Arc<Frontier>, traces: &TraceSet) -> String {
         let published = frontier.get();
+        self.operators.set(&published, traces);
         let name = |id: &ObjectId| published.catalog.get(*id).map(|e| e.name.clone());
         {
             let inner = self.inner();
