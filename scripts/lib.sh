@@ -127,3 +127,12 @@ service() {
   esac
 }
 wipe() { down; rm -rf "${FLOE_RUN:?}/$NAME"; }
+
+# figure NAME ARGUMENT...: one measurement of scripts/figures, on FLOE_BENCH_BINARY or on a binary that is built first.
+figure() {
+  local name=$1 floe python
+  shift
+  floe=${FLOE_BENCH_BINARY:-$("$ROOT/scripts/build" | tail -n 1)}
+  python=$("$ROOT/scripts/services/python" "$ROOT/scripts/figures/requirements.txt")
+  exec "$python" -B "$ROOT/scripts/figures/$name.py" --floe "$floe" --cache "$FLOE_CACHE/nexmark" "$@"
+}

@@ -1,6 +1,7 @@
 //! Settings of the server: a flag beats an environment variable, that beats the file, that beats the default.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 pub const DEFAULT_HTTP: &str = "127.0.0.1:4567";
 pub const DEFAULT_DATA: &str = "floe-data";
 const DEFAULT_MEMORY: u64 = 2 << 30;
+const DEFAULT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the command line and the environment say; both are read by clap, the command line first.
 #[derive(Args, Clone, Debug, Default)]
@@ -32,6 +34,10 @@ pub struct ServeFlags {
     /// Memory to plan for, such as 512MiB or 2GiB [default: 2GiB]
     #[arg(long, env = "FLOE_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
+    /// How long changes may stand in the journal alone before a checkpoint, such as 500ms, 10s or 5min: a longer one costs
+    /// less and makes a recovery longer [default: 1s]
+    #[arg(long, env = "FLOE_CHECKPOINT_INTERVAL", value_name = "TIME")]
+    pub checkpoint_interval: Option<String>,
     /// The user that may connect once a password is set [default: floe]
     #[arg(long, env = "FLOE_USER", value_name = "NAME")]
     pub user: Option<String>,
@@ -55,6 +61,7 @@ struct FileSettings {
     http: Option<String>,
     workers: Option<usize>,
     memory: Option<String>,
+    checkpoint_interval: Option<String>,
     user: Option<String>,
     password: Option<String>,
     database: Option<String>,
@@ -70,6 +77,7 @@ pub struct Config {
     pub workers: usize,
     /// Bytes.
     pub memory: u64,
+    pub checkpoint_interval: Duration,
     pub user: String,
     pub password: Option<String>,
     pub database: String,
@@ -84,6 +92,8 @@ pub enum ConfigError {
     File { path: PathBuf, message: String },
     #[error("invalid size of memory: \"{0}\" (write 512MiB, 2GiB, ...)")]
     Memory(String),
+    #[error("invalid checkpoint interval: \"{0}\" (write 500ms, 10s, 5min, ...)")]
+    CheckpointInterval(String),
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error("{name} must not be empty")]
@@ -100,6 +110,10 @@ impl Config {
             Some(text) => parse_size(&text).ok_or(ConfigError::Memory(text))?,
             None => DEFAULT_MEMORY,
         };
+        let checkpoint_interval = match flags.checkpoint_interval.or(file.checkpoint_interval) {
+            Some(text) => parse_time(&text).ok_or(ConfigError::CheckpointInterval(text))?,
+            None => DEFAULT_CHECKPOINT_INTERVAL,
+        };
         let http = flags.http.or(file.http).unwrap_or_else(|| DEFAULT_HTTP.to_string());
         let workers = flags.workers.or(file.workers).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let password = flags.password.or(file.password);
@@ -109,6 +123,7 @@ impl Config {
             http: (!http.eq_ignore_ascii_case("off")).then_some(http),
             workers,
             memory,
+            checkpoint_interval,
             user: flags.user.or(file.user).unwrap_or_else(|| "floe".to_string()),
             password,
             database: flags.database.or(file.database).unwrap_or_else(|| "floe".to_string()),
@@ -134,12 +149,30 @@ impl FileSettings {
     }
 }
 
-/// Bytes of `2GiB`, `512 MB`, `1073741824`.
-pub fn parse_size(text: &str) -> Option<u64> {
+/// A number and the word behind it.
+fn quantity(text: &str) -> Option<(u64, String)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..end].parse().ok()?;
-    let unit = match text[end..].trim().to_ascii_lowercase().as_str() {
+    Some((text[..end].parse().ok()?, text[end..].trim().to_ascii_lowercase()))
+}
+
+/// `500ms`, `10s`, `5 min`, `1h`; a number alone counts seconds.
+pub fn parse_time(text: &str) -> Option<Duration> {
+    let (number, unit) = quantity(text)?;
+    let millis = match unit.as_str() {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "min" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        _ => return None,
+    };
+    number.checked_mul(millis).filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+/// Bytes of `2GiB`, `512 MB`, `1073741824`.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = quantity(text)?;
+    let unit = match unit.as_str() {
         "" | "b" => 1,
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
@@ -179,11 +212,21 @@ mod tests {
             (ServeFlags { config: Some("/no/such.toml".into()), ..ServeFlags::default() }, "cannot read the configuration file"),
             (ServeFlags { config: Some(wrong.path().to_path_buf()), ..ServeFlags::default() }, "unknown field `listn`"),
             (ServeFlags { memory: Some("much".into()), ..ServeFlags::default() }, "invalid size of memory: \"much\""),
+            (ServeFlags { checkpoint_interval: Some("0s".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"0s\""),
             (ServeFlags { workers: Some(0), ..ServeFlags::default() }, "workers must be at least 1"),
             (ServeFlags { password: Some(String::new()), ..ServeFlags::default() }, "password must not be empty"),
         ] {
             let error = Config::resolve(flags).expect_err(words).to_string();
             assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, millis) in
+            [("500ms", Some(500)), ("10 s", Some(10_000)), ("2", Some(2000)), ("1h", Some(3_600_000)), ("0", None), ("soon", None)]
+        {
+            assert_eq!(parse_time(text), millis.map(Duration::from_millis), "{text}");
         }
     }
 

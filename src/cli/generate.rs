@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::nexmark::{self, NexmarkFlags};
+use super::orders::{self, OrdersFlags};
 use crate::sources::datagen::shop::{Shop, ShopOptions};
 
 #[derive(Args, Debug)]
@@ -27,6 +28,8 @@ enum What {
     Shop(ShopFlags),
     /// The stream of the Nexmark benchmark, as fast as it can be written
     Nexmark(NexmarkFlags),
+    /// The change log of a large table as Debezium ships it, as fast as it can be written
+    Orders(OrdersFlags),
 }
 
 #[derive(Args, Debug)]
@@ -53,6 +56,7 @@ pub fn run(flags: GenerateFlags) -> ExitCode {
     let (folder, written) = match &flags.what {
         What::Shop(flags) => (&flags.folder, shop(flags)),
         What::Nexmark(flags) => (&flags.dir, nexmark::write(flags)),
+        What::Orders(flags) => (&flags.dir, orders::write(flags)),
     };
     match written {
         Ok(()) => ExitCode::SUCCESS,

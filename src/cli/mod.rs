@@ -2,6 +2,7 @@
 
 pub mod generate;
 pub mod nexmark;
+pub mod orders;
 pub mod script;
 pub mod serve;
 pub mod sql;

@@ -78,7 +78,8 @@ pub fn write(flags: &NexmarkFlags) -> io::Result<()> {
     Ok(())
 }
 
-fn open(folder: &Path, parts: usize) -> io::Result<Vec<BufWriter<File>>> {
+/// The files of a folder, one a part.
+pub fn open(folder: &Path, parts: usize) -> io::Result<Vec<BufWriter<File>>> {
     create_dir_all(folder)?;
     (0..parts).map(|part| Ok(BufWriter::with_capacity(BUFFER, File::create(folder.join(format!("part-{part}.jsonl")))?))).collect()
 }

@@ -45,6 +45,9 @@ impl Driver {
         };
         std::thread::Builder::new().name("checkpoint".to_string()).spawn(write).map_err(Report::internal)?;
         self.writing = Some(self.writing(started, done));
+        let stalled = started.elapsed();
+        self.metrics.checkpoint_stall.observe(stalled.as_secs_f64());
+        tracing::debug!(epoch = %self.epoch, micros = stalled.as_micros() as u64, "a checkpoint was put together");
         Ok(())
     }
 

@@ -29,7 +29,7 @@ const EPOCH_EVENTS: usize = 64;
 /// Checkpoints take at most one part in so many of the time: where much has changed they come less often, and the journal
 /// keeps what is between them.
 const CHECKPOINT_SHARE: u32 = 20;
-/// What a recovery may have to do again.
+/// What a recovery may have to do again, unless a longer interval is asked for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Past so many staged rows a checkpoint does not wait for its time.
 const PENDING_ROWS: usize = 1_000_000;
@@ -156,7 +156,7 @@ impl Driver {
             match self.take_checkpoint() {
                 Ok(Some(spent)) => {
                     last_checkpoint = Instant::now();
-                    pause = self.checkpoint_interval.max(spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE);
+                    pause = self.checkpoint_interval.max((spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE));
                 }
                 Ok(None) => {}
                 Err(report) => return self.stop_for_good(report, inbox),

@@ -17,6 +17,8 @@ pub struct Metrics {
     registry: Registry,
     pub journal: Histogram,
     pub checkpoint: Histogram,
+    /// Epochs wait while what changed is put together; the write is beside them.
+    pub checkpoint_stall: Histogram,
     step: Histogram,
     epochs: IntCounter,
     epoch: IntGauge,
@@ -43,7 +45,7 @@ impl Metrics {
     pub fn new() -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
         let seconds = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
-            let buckets = vec![0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+            let buckets = vec![0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
             let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
@@ -55,6 +57,7 @@ impl Metrics {
         };
         let metrics = Metrics {
             journal: seconds("floe_journal_seconds", "Time to make an epoch durable in the journal")?,
+            checkpoint_stall: seconds("floe_checkpoint_stall_seconds", "Time for which a checkpoint stops the epochs")?,
             checkpoint: seconds("floe_checkpoint_seconds", "Time to write a checkpoint")?,
             step: seconds("floe_step_seconds", "Time to run every circuit once")?,
             epochs: IntCounter::new("floe_epochs_total", "Epochs stepped since the start")?,

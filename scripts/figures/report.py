@@ -7,7 +7,6 @@ HEAD = [
     "query", "sink: events/s", "CPU s/M", "peak MiB", "view: events/s", "CPU s/M", "peak MiB", "view/sink CPU", "DuckDB CPU s/M",
     "floe/DuckDB CPU", "rows", "answer",
 ]
-BEGIN, END = "<!-- figures: written by scripts/bench --docs -->", "<!-- end of the figures -->"
 
 
 def told(result, events):
@@ -53,10 +52,3 @@ def head(events, runs, workers, rows):
         f"{time.strftime('%Y-%m-%d')}: {events:,} events, {os.cpu_count()} cores, workers: {workers or 'default'}, "
         f"medians of {runs} run{'s' * (runs != 1)}.{busy}\n\n"
     )
-
-
-def put(page, text):
-    """Replaces what stands between the markers."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")

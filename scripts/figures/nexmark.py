@@ -6,7 +6,6 @@ files. The clock and the CPU count go from the first CREATE to the answer of FLU
 server's own durability are all in them.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -16,65 +15,16 @@ import time
 from pathlib import Path
 
 import report
-from queries import COLUMNS, ORDER
+from common import ROOT, nexmark_files, parser as common_parser, put, say, wait_for_quiet
+from inputs import of_files
+from queries import ORDER
 from server import Refused, Server, first_line, machine_busy
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def wait_for_quiet(seconds):
-    """Until others take less than a tenth of a core for a second, or time is up."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        before = machine_busy()
-        time.sleep(1)
-        if machine_busy() - before < 0.1:
-            return
-
 
 def data_of(options):
     """The input files of the split kind and, where asked for, of the mixed one: made once, then kept."""
     if options.input == "mixed":
-        made(options, "mixed")
-    return made(options, "split")
-
-
-def made(options, what):
-    folder = Path(options.cache) / f"{what}-{options.events}-{options.parts}"
-    if not folder.exists():
-        part = folder.with_name(folder.name + ".part")
-        say(f"writing {options.events} events to {folder}")
-        command = [options.floe, "generate", "nexmark", "--events", str(options.events), "--parts", str(options.parts)]
-        subprocess.run(command + ["--what", what, "--dir", str(part)], check=True, stdout=subprocess.DEVNULL)
-        part.rename(folder)
-    return folder
-
-
-def sources(data):
-    """Three sources, or one of mixed events, and views over them with the names that the queries use."""
-    statements = []
-    if data.name.startswith("mixed"):
-        structs = []
-        for table, columns in COLUMNS.items():
-            fields = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-            structs.append(f"{table} STRUCT<{fields}>")
-        options = f"connector = 'file', path = '{data}/mixed/part-*.jsonl', follow = 'false', timestamp.unit = 'millis'"
-        statements.append(f"CREATE SOURCE events (event_type INT, {', '.join(structs)}) WITH ({options}) FORMAT PLAIN ENCODE JSON;")
-        for number, (table, columns) in enumerate(COLUMNS.items()):
-            shown = ", ".join(f'({table}).{name} AS {"ts" if name == "dateTime" else name}' for name in columns)
-            statements.append(f"CREATE VIEW {table} AS SELECT {shown} FROM events WHERE event_type = {number};")
-        return statements
-    for table, columns in COLUMNS.items():
-        declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-        options = f"connector = 'file', path = '{data}/{table}/part-*.jsonl', follow = 'false', timestamp.unit = 'millis'"
-        statements.append(f"CREATE SOURCE {table}_raw ({declared}) WITH ({options}) FORMAT PLAIN ENCODE JSON;")
-        shown = ", ".join(f'"{name}" AS {"ts" if name == "dateTime" else name}' for name in columns)
-        statements.append(f"CREATE VIEW {table} AS SELECT {shown} FROM {table}_raw;")
-    return statements
+        nexmark_files(options, "mixed", options.events, options.parts)
+    return nexmark_files(options, "split", options.events, options.parts)
 
 
 def measure(options, data, text, mode, answer=None):
@@ -85,7 +35,7 @@ def measure(options, data, text, mode, answer=None):
             "sink": f"CREATE SINK q AS {text} WITH (connector = 'blackhole');",
             "view": f"CREATE MATERIALIZED VIEW q AS {text};",
         }[mode]
-        script = "\n".join(sources(data) + [create, "FLUSH;"])
+        script = "\n".join(of_files(data) + [create, "FLUSH;"])
         others, used, begin = machine_busy(), server.cpu(), time.perf_counter()
         client = server.start_sql(script)
         told = begin
@@ -134,9 +84,7 @@ def middle(runs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--floe", required=True, help="the binary")
-    parser.add_argument("--cache", required=True, help="where input files and results are kept")
+    parser = common_parser(__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--parts", type=int, default=2, help="input files of each kind")
     parser.add_argument("--input", choices=["split", "mixed"], default="split", help="three files a part, or one of all kinds")
@@ -144,15 +92,12 @@ def main():
     parser.add_argument("--runs", type=int, default=1, help="runs of each query; figures are medians")
     parser.add_argument("--workers", type=int, help="floe serve --workers; its default when absent")
     parser.add_argument("--texts", default=ROOT / "examples" / "nexmark", type=Path, help="the folder with floe's q*.sql")
-    parser.add_argument("--quiet", type=float, default=0, help="seconds to wait at most, before each run, for others to leave the CPU alone")
     parser.add_argument("--timeout", type=float, default=900, help="seconds after which a run is given up")
-    parser.add_argument("--folder", default="/tmp", help="where servers keep their state while they run")
-    parser.add_argument("--docs", action="store_true", help="puts the table into docs/benchmarks.md")
     options = parser.parse_args()
     queries = options.queries.split(",")
     if unknown := [query for query in queries if query not in ORDER]:
         parser.error(f"no such query: {', '.join(unknown)}")
-    data = data_of(options).resolve()
+    data = data_of(options)
     read = data.with_name(data.name.replace("split", options.input))
     results = Path(options.cache) / f"results-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     answer = f"{options.cache}/answer-{os.getpid()}.csv"
@@ -179,7 +124,7 @@ def main():
     print(table)
     say(f"as JSON lines: {results}")
     if options.docs:
-        report.put(ROOT / "docs" / "benchmarks.md", report.head(options.events, options.runs, options.workers, rows) + table)
+        put("nexmark", report.head(options.events, options.runs, options.workers, rows) + table)
     if any(report.verdict(row["duckdb"]) not in ("equal", "not compared") for row in rows):
         raise SystemExit("an answer is wrong")
 
