@@ -34,12 +34,15 @@ class Server:
         self.command += (["--workers", str(workers)] if workers else []) + list(flags)
         self.environment = os.environ | {"FLOE_LOG": log}
         self.log = open(f"{self.folder}/log", "w+")
-        self.start()
+        self.started = self.start()
+
+    def launch(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment)
 
     def start(self):
         """Starts the process; how many seconds it takes until it says that it is ready."""
         begin = time.perf_counter()
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=self.environment)
+        self.launch()
         # Long enough for any recovery: who measures one looks at the clock.
         while time.perf_counter() - begin < 600:
             try:
