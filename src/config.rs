@@ -35,7 +35,7 @@ pub struct ServeFlags {
     #[arg(long, env = "FLOE_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
     /// How long changes may stand in the journal alone before a checkpoint, such as 500ms, 10s or 5min: a longer one costs
-    /// less and makes a recovery longer [default: 1s]
+    /// less, makes a recovery longer, and sinks commit later [default: 1s]
     #[arg(long, env = "FLOE_CHECKPOINT_INTERVAL", value_name = "TIME")]
     pub checkpoint_interval: Option<String>,
     /// The user that may connect once a password is set [default: floe]

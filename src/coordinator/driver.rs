@@ -513,7 +513,11 @@ fn publish_relation(relation: &Relation) -> PublishedRelation {
         (None, RelationKind::View(view)) => first_error(&view.errors),
         _ => None,
     };
-    PublishedRelation { rows: relation.rows().map(|rows| rows.snapshot()), error, changed: relation.changed }
+    let profile = match &relation.kind {
+        RelationKind::View(view) => Some(view.circuit.profile().clone()),
+        _ => None,
+    };
+    PublishedRelation { rows: relation.rows().map(|rows| rows.snapshot()), error, changed: relation.changed, profile }
 }
 
 /// The first of a view's row errors in their own order, and how many there are.

@@ -21,7 +21,9 @@ use crate::types::{Column, ObjectId, Report, SqlState, SqlType};
 use crate::zset::{Delta, ZSet};
 
 use super::api::{Description, Login, RowStream};
+use super::clock;
 use super::database::Database;
+use super::profile;
 use super::published::Published;
 use super::recovery::source_spec;
 use super::rows::{self, Rows};
@@ -86,7 +88,7 @@ impl OpenDatabase {
             process_id: context.process_id,
             settings: (*context.variables).clone(),
             runtime: Arc::new(runtime_relations::all(&published, &self.0.metrics)?),
-            now: super::clock::now_micros(),
+            now: clock::now_micros(),
             epoch: published.epoch.0,
             started: self.0.started,
             ..SystemView::default()
@@ -327,6 +329,10 @@ impl Engine for OpenDatabase {
             let types: Vec<Option<SqlType>> = parameters.iter().map(|p| Some(SqlType::of_arrow(&p.data_type()))).collect();
             let query = match &explain.statement {
                 Statement::Query(query) => query,
+                _ if explain.analyze => {
+                    return Err(Report::unsupported("EXPLAIN ANALYZE of this statement is not supported")
+                        .hint("EXPLAIN ANALYZE takes a query, or the name of what is kept up to date"));
+                }
                 Statement::CreateView(create) => &create.query,
                 Statement::CreateSink(CreateSink { from: SinkFrom::Query { query, .. }, .. }) => query,
                 _ => return Err(Report::unsupported("EXPLAIN of this statement is not supported").hint("explain a query")),
@@ -338,9 +344,19 @@ impl Engine for OpenDatabase {
                 lines.push("Circuit, as a materialized view".to_string());
                 lines.extend(circuit.to_string().lines().map(|l| format!("  {l}")));
             }
+            if explain.analyze {
+                let began = clock::nanos();
+                let rows = collect(&bound, parameters, &cx).await?.num_rows();
+                let micros = (clock::nanos() - began) / 1000;
+                lines.push(format!("Run once: {rows} rows in {}.{:03} ms", micros / 1000, micros % 1000));
+            }
             Ok(lines)
         }
         .boxed()
+    }
+
+    fn profile(&self, entry: &Entry) -> Result<Vec<String>, Report> {
+        profile::explain(entry, &self.0.published(), &self.0.traces)
     }
 
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {

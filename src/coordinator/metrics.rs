@@ -7,8 +7,10 @@ use std::time::Duration;
 use prometheus::{Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::sync::watch;
 
+use crate::state::TraceSet;
 use crate::types::{Epoch, ObjectId, Report};
 
+use super::operator_gauges::OperatorGauges;
 use super::published::Frontier;
 use super::relation::SourceCounts;
 use super::sink_status::SinkStatus;
@@ -30,6 +32,7 @@ pub struct Metrics {
     sink_commits: IntGaugeVec,
     sink_failing: IntGaugeVec,
     start_seconds: Gauge,
+    operators: OperatorGauges,
     inner: Mutex<Inner>,
 }
 
@@ -70,6 +73,7 @@ impl Metrics {
             sink_commits: gauge("floe_sink_commits_total", "Commits since the start", "sink")?,
             sink_failing: gauge("floe_sink_failing", "1 while the sink does not get on", "sink")?,
             start_seconds: Gauge::new("floe_start_seconds", "Time from the start to the first epoch that could be read")?,
+            operators: OperatorGauges::new(&registry)?,
             inner: Mutex::default(),
             registry: registry.clone(),
         };
@@ -124,8 +128,9 @@ impl Metrics {
     }
 
     /// All of it in Prometheus' text form; objects by the names that they have now.
-    pub fn text(&self, frontier: &Arc<Frontier>) -> String {
+    pub fn text(&self, frontier: &Arc<Frontier>, traces: &TraceSet) -> String {
         let published = frontier.get();
+        self.operators.set(&published, traces);
         let name = |id: &ObjectId| published.catalog.get(*id).map(|e| e.name.clone());
         {
             let inner = self.inner();

@@ -19,6 +19,8 @@ mod failures;
 mod install;
 mod key_filter;
 mod metrics;
+mod operator_gauges;
+mod profile;
 mod published;
 mod recovery;
 mod relation;

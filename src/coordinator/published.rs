@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::catalog::Catalog;
 use crate::dataflow::Materialized;
+use crate::dataflow::profile::SharedProfile;
 use crate::types::{Epoch, ObjectId, Offsets, Report};
 
 /// One relation at one epoch.
@@ -19,6 +20,8 @@ pub struct PublishedRelation {
     pub error: Option<Report>,
     /// The epoch that changed it last.
     pub changed: Epoch,
+    /// What its circuit does, for what has one; it goes on counting.
+    pub profile: Option<SharedProfile>,
 }
 
 #[derive(Clone)]

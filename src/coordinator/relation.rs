@@ -13,10 +13,11 @@ use crate::state::{Trace, TraceSet};
 use crate::types::{Column, Epoch, ObjectId, Offsets, RelationSchema, Report, SqlType, TraceId};
 use crate::zset::{Delta, ZSet};
 
+use super::clock;
 use super::source_worker::SourceWorker;
 
 /// The slot of a relation's own rows; a circuit's traces come after the fixed ones.
-const ROWS: u16 = 0;
+pub const ROWS: u16 = 0;
 const ERRORS: u16 = 1;
 const CIRCUIT: u16 = 2;
 
@@ -186,20 +187,24 @@ impl ViewRelation {
         let rows = rows.transpose()?;
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
-        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?;
+        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?.timed(clock::stopwatch());
         Ok(ViewRelation { circuit, inputs: plan.relations(), rows, errors })
     }
 
     /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date. Where
     /// rows are not kept, or only come, equal rows stay apart: whoever takes them adds up many of them anyway.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
-        let output = match &self.rows {
-            Some(Materialize::Arranged(_)) => self.circuit.step(epoch, now, inputs),
-            Some(Materialize::Growing(..)) | None => self.circuit.pass(epoch, now, inputs),
+        let (output, taken) = match &self.rows {
+            Some(Materialize::Arranged(_)) => (self.circuit.step(epoch, now, inputs), 0),
+            Some(Materialize::Growing(..)) | None => (self.circuit.pass(epoch, now, inputs), 1),
         };
         let output = output.map_err(|e| e.report())?;
         if let Some(rows) = &self.rows {
+            let began = clock::nanos();
             rows.step_distinct(&output.delta).map_err(|e| e.report())?;
+            // The circuit has counted what it made one of.
+            let count = output.delta.0.len();
+            self.circuit.profile().kept.add(taken * count, count, clock::nanos() - began);
         }
         self.errors.insert(&output.errors).map_err(|e| e.report())?;
         Ok((output.delta, !output.errors.is_empty()))

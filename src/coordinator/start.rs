@@ -29,6 +29,8 @@ pub struct Coordinator {
     pub(super) frontier: Arc<Frontier>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) query_memory: Arc<RuntimeEnv>,
+    /// For readers of how much state there is.
+    pub(super) traces: TraceSet,
     /// When the process started, microseconds since 1970 UTC.
     pub(super) started: i64,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -77,13 +79,14 @@ impl Coordinator {
         };
         driver.recover(&super::replan::replan)?;
         metrics.note_start(started.elapsed());
+        let traces = driver.traces.clone();
         let thread = std::thread::Builder::new()
             .name("epochs".to_string())
             .stack_size(16 << 20)
             .spawn(move || driver.run(inbox))
             .map_err(Report::internal)?;
         let (started, thread) = (clock::now_micros(), Mutex::new(Some(thread)));
-        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, started, thread }))
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, traces, started, thread }))
     }
 
     /// What readers see now.
@@ -146,7 +149,7 @@ impl Coordinator {
 
     /// Prometheus' text.
     pub fn metrics(&self) -> String {
-        self.metrics.text(&self.frontier)
+        self.metrics.text(&self.frontier, &self.traces)
     }
 
     /// Why floe cannot take work now.

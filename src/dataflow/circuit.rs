@@ -12,6 +12,7 @@ use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
 use super::operator::{ErrorRow, Operator, StepContext};
+use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
 
 /// Where a node's changes come from.
 pub(super) enum Feed {
@@ -32,6 +33,8 @@ pub struct Circuit {
     /// How many read each node.
     readers: Vec<usize>,
     next_slot: u16,
+    profile: SharedProfile,
+    stopwatch: Arc<dyn Stopwatch>,
 }
 
 /// What one step gives.
@@ -44,14 +47,25 @@ pub struct Output {
 }
 
 impl Circuit {
-    pub(super) fn new(nodes: Vec<Node>, next_slot: u16) -> Circuit {
+    pub(super) fn new(nodes: Vec<Node>, operators: Vec<OperatorProfile>, next_slot: u16) -> Circuit {
         let mut readers = vec![0; nodes.len()];
         for node in &nodes {
             if let Feed::Nodes(feeds) = &node.feed {
                 feeds.iter().for_each(|feed| readers[*feed] += 1);
             }
         }
-        Circuit { nodes, readers, next_slot }
+        let profile = Arc::new(Profile { operators, ..Profile::default() });
+        Circuit { nodes, readers, next_slot, profile, stopwatch: Arc::new(Stopped) }
+    }
+
+    /// The same circuit, whose profile has the time that this tells.
+    pub fn timed(self, stopwatch: Arc<dyn Stopwatch>) -> Circuit {
+        Circuit { stopwatch, ..self }
+    }
+
+    /// What its operators have done so far.
+    pub fn profile(&self) -> &SharedProfile {
+        &self.profile
     }
 
     /// The first trace slot of the object that the circuit does not use.
@@ -71,10 +85,13 @@ impl Circuit {
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let output = self.pass(epoch, now, inputs)?;
+        let began = self.stopwatch.nanos();
         let (rows, weights) = output.delta.0.into_parts();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let (count, options) = (rows.num_rows(), RecordBatchOptions::new().with_row_count(Some(rows.num_rows())));
         let columns = rows.columns().iter().map(canonical).collect();
         let delta = ZSet::new(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?, weights).combined()?;
+        // How many rows are kept, whoever keeps them counts.
+        self.profile.kept.add(count, 0, self.stopwatch.nanos() - began);
         Ok(Output { delta: Delta(delta), errors: output.errors })
     }
 
@@ -83,7 +100,8 @@ impl Circuit {
         let mut context = StepContext::new(epoch, now);
         let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
         let mut waiting = self.readers.clone();
-        for node in &mut self.nodes {
+        let mut began = self.stopwatch.nanos();
+        for (node, profile) in self.nodes.iter_mut().zip(&self.profile.operators) {
             let changes: Vec<Delta> = match &node.feed {
                 Feed::Relation(relation, schema) => match inputs.get(relation) {
                     Some(delta) => vec![delta.clone()],
@@ -97,8 +115,13 @@ impl Circuit {
                     })
                     .collect(),
             };
+            let taken = changes.iter().map(|change| change.0.len()).sum();
             let changes: Vec<&Delta> = changes.iter().collect();
-            outputs.push(Some(node.operator.step(&changes, &mut context)?));
+            let output = node.operator.step(&changes, &mut context)?;
+            let ended = self.stopwatch.nanos();
+            profile.counts.add(taken, output.0.len(), ended - began);
+            began = ended;
+            outputs.push(Some(output));
         }
         let delta = outputs.pop().flatten().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
         Ok(Output { delta, errors: error_rows(context.errors)? })

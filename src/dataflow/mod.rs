@@ -18,6 +18,7 @@ mod evaluate;
 pub mod keyed_trace;
 pub mod operator;
 pub mod operators;
+pub mod profile;
 mod render;
 
 pub use circuit::{Circuit, Output};

@@ -21,6 +21,7 @@ use super::operators::slots::Slots;
 use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
+use super::profile::{Counts, OperatorProfile};
 
 impl Circuit {
     /// The circuit of a plan, with the state that `traces` holds for `object` from slot `first_slot` on.
@@ -31,13 +32,14 @@ impl Circuit {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
         let mut rendered = Rendered::default();
         render(plan, &mut slots, &mut rendered)?;
-        Ok(Circuit::new(rendered.nodes, slots.next()))
+        Ok(Circuit::new(rendered.nodes, rendered.profiles, slots.next()))
     }
 }
 
 #[derive(Default)]
 struct Rendered<'a> {
     nodes: Vec<Node>,
+    profiles: Vec<OperatorProfile>,
     /// The plan of each node.
     plans: Vec<&'a CircuitPlan>,
 }
@@ -51,6 +53,7 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
     for input in plan.inputs() {
         feeds.push(render(input, slots, rendered)?);
     }
+    let (inputs, first) = (feeds.clone(), slots.next());
     let mut feed = Feed::Nodes(feeds);
     let operator: Box<dyn Operator> = match plan {
         CircuitPlan::Input { relation, schema, .. } => {
@@ -77,6 +80,8 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     };
+    let (name, slots) = (operator.name(), first..slots.next());
+    rendered.profiles.push(OperatorProfile { label: plan.label(), name, inputs, slots, counts: Counts::default() });
     rendered.nodes.push(Node { feed, operator });
     rendered.plans.push(plan);
     Ok(rendered.nodes.len() - 1)

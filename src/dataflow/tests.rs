@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::logical_expr::Operator as Op;
 use datafusion::physical_expr::expressions::NegativeExpr;
 
+use super::profile::{Line, Stopwatch};
 use super::worlds::*;
 use super::*;
 use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind};
@@ -171,4 +172,32 @@ fn slots_follow_the_plan_and_wrong_plans_are_refused() {
     let sum = aggregate(vec![call(AggregateFunction::Sum, Some(1), DataType::Boolean)], "k s");
     let refused = Circuit::render(&sum, VIEW, &traces, 0).err().unwrap();
     assert_eq!(refused.report().to_string(), "sum(bigint) as boolean is not supported (0A000)");
+}
+
+#[test]
+fn a_profile_counts_what_each_operator_took_and_gave() {
+    struct Ticks(std::sync::atomic::AtomicU64);
+    impl Stopwatch for Ticks {
+        fn nanos(&self) -> u64 {
+            self.0.fetch_add(10, std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+    let inputs = vec![*input(0, "v"), *input(0, "v")];
+    let plan = CircuitPlan::Union { inputs, schema: columns("v") };
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap().timed(Arc::new(Ticks(Default::default())));
+    for rows in ["1 +1\n2 +1", "2 -1"] {
+        circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(parse("v int8", rows)))])).unwrap();
+    }
+    let lines: Vec<String> = circuit
+        .profile()
+        .tree()
+        .iter()
+        .map(|Line { depth, operator, again }| {
+            let counts = &operator.counts;
+            format!("{depth} {} {} {} {} {again}", operator.name, counts.rows_in(), counts.rows_out(), counts.nanos())
+        })
+        .collect();
+    assert_eq!(lines, ["0 Union 6 6 20 false", "1 Input 3 3 20 false", "1 Input 3 3 20 true"]);
+    let kept = &circuit.profile().kept;
+    assert_eq!((kept.rows_in(), kept.nanos()), (6, 20));
 }

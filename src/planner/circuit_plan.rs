@@ -223,35 +223,33 @@ impl CircuitPlan {
         }
     }
 
-    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-        write!(f, "{:indent$}", "", indent = depth * 2)?;
+    /// The verb and its arguments, in one line.
+    pub fn label(&self) -> String {
         match self {
-            CircuitPlan::Input { name, append_only, .. } => writeln!(f, "Input {name}{}", if *append_only { ", append-only" } else { "" })?,
-            CircuitPlan::Constant { rows } => writeln!(f, "Constant {} rows", rows.num_rows())?,
-            CircuitPlan::Filter { predicate, .. } => writeln!(f, "Filter {predicate}")?,
-            CircuitPlan::Project { expressions, .. } => writeln!(f, "Project {}", Join(expressions))?,
-            CircuitPlan::Combine { .. } => writeln!(f, "Combine")?,
-            CircuitPlan::Unnest { column, .. } => writeln!(f, "Unnest #{column}")?,
+            CircuitPlan::Input { name, append_only, .. } => format!("Input {name}{}", if *append_only { ", append-only" } else { "" }),
+            CircuitPlan::Constant { rows } => format!("Constant {} rows", rows.num_rows()),
+            CircuitPlan::Filter { predicate, .. } => format!("Filter {predicate}"),
+            CircuitPlan::Project { expressions, .. } => format!("Project {}", Join(expressions)),
+            CircuitPlan::Combine { .. } => "Combine".to_string(),
+            CircuitPlan::Unnest { column, .. } => format!("Unnest #{column}"),
             CircuitPlan::Join { kind, on, null_equal, residual, .. } => {
-                write!(f, "{kind:?}Join on {}", if on.is_empty() { "nothing" } else { "" })?;
                 let equals = if *null_equal { "is not distinct from" } else { "=" };
-                for (i, (left, right)) in on.iter().enumerate() {
-                    write!(f, "{}left#{left} {equals} right#{right}", if i == 0 { "" } else { " and " })?;
-                }
-                match residual {
-                    Some(residual) => writeln!(f, " where {residual}")?,
-                    None => writeln!(f)?,
-                }
+                let pairs: Vec<String> = on.iter().map(|(left, right)| format!("left#{left} {equals} right#{right}")).collect();
+                let pairs = if on.is_empty() { "nothing".to_string() } else { pairs.join(" and ") };
+                let residual = residual.as_ref().map_or(String::new(), |residual| format!(" where {residual}"));
+                format!("{kind:?}Join on {pairs}{residual}")
             }
-            CircuitPlan::Aggregate { group, calls, .. } => {
-                writeln!(f, "Aggregate by [{}] of [{}]", numbered(group), Join(calls))?;
-            }
+            CircuitPlan::Aggregate { group, calls, .. } => format!("Aggregate by [{}] of [{}]", numbered(group), Join(calls)),
             CircuitPlan::TopN { partition, order, limit, rank, .. } => {
                 let ranked = if *rank { " with rank" } else { "" };
-                writeln!(f, "TopN {limit} by [{}] order [{}]{ranked}", numbered(partition), Join(order))?;
+                format!("TopN {limit} by [{}] order [{}]{ranked}", numbered(partition), Join(order))
             }
-            CircuitPlan::Union { .. } => writeln!(f, "Union")?,
+            CircuitPlan::Union { .. } => "Union".to_string(),
         }
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        writeln!(f, "{:indent$}{}", "", self.label(), indent = depth * 2)?;
         self.inputs().into_iter().try_for_each(|input| input.print(f, depth + 1))
     }
 }

@@ -93,7 +93,7 @@ pub async fn flush(wire: &mut Wire, interrupt: &Interrupt) -> Result<(), Stop> {
 }
 
 /// One DataRow; when a value cannot be written, none of it stays.
-fn write_row(columns: &[Values], row: usize, formats: &[i16], zone: &Zone, out: &mut BytesMut) -> Result<(), Report> {
+pub fn write_row(columns: &[Values], row: usize, formats: &[i16], zone: &Zone, out: &mut BytesMut) -> Result<(), Report> {
     let start = out.len();
     out.put_u8(b'D');
     let written = with_length(out, |out| {

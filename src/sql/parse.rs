@@ -161,6 +161,7 @@ fn query(cursor: &mut Cursor) -> Result<Statement, SqlError> {
 
 fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, SqlError> {
     let mut analyze = false;
+    let mut others = Vec::new();
     if cursor.parser.peek_token().token == Token::LParen && !matches!(cursor.peek_nth(1).as_str(), "SELECT" | "WITH" | "VALUES" | "") {
         cursor.parser.next_token();
         loop {
@@ -172,6 +173,7 @@ fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, S
             match option.as_str() {
                 "analyze" => analyze = on,
                 "format" => return Err(SqlError::unsupported("EXPLAIN (FORMAT ...)", "leave the option out: plans are text")),
+                _ if on => others.push(option.to_uppercase()),
                 _ => {}
             }
             if cursor.takes(&Token::RParen) {
@@ -181,7 +183,17 @@ fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, S
         }
     }
     analyze |= cursor.word("ANALYZE");
-    cursor.word("VERBOSE");
+    if cursor.word("VERBOSE") {
+        others.push("VERBOSE".to_string());
+    }
+    if analyze && names_what_runs(cursor) {
+        if let Some(option) = others.first() {
+            let hint = "EXPLAIN ANALYZE name has no options: it tells what each operator has done";
+            return Err(SqlError::unsupported(format!("EXPLAIN ({option}) of what is kept up to date"), hint));
+        }
+        let kind = define::object_kind(cursor);
+        return Ok(Statement::ExplainRunning { kind, name: cursor.object_name()? });
+    }
     let statement = statement(cursor, text, depth + 1)?;
     match statement {
         Statement::Query(_)
@@ -192,6 +204,13 @@ fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, S
         | Statement::CreateSink(_) => Ok(Statement::Explain(Box::new(Explain { analyze, statement }))),
         _ => Err(SqlError::unsupported("EXPLAIN of this statement", "EXPLAIN SELECT ..., or EXPLAIN CREATE MATERIALIZED VIEW ...")),
     }
+}
+
+/// A name stands there, and no statement begins.
+fn names_what_runs(cursor: &Cursor) -> bool {
+    let begins = ["SELECT", "WITH", "VALUES", "INSERT", "UPDATE", "DELETE", "CREATE", "EXECUTE", "DECLARE"];
+    let named = matches!(cursor.parser.peek_token().token, Token::Word(_));
+    named && !begins.contains(&cursor.peek().as_str())
 }
 
 fn prepare(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, SqlError> {

@@ -33,6 +33,11 @@ pub enum Statement {
     /// DESCRIBE x, SHOW COLUMNS FROM x.
     Describe(ObjectName),
     Explain(Box<Explain>),
+    /// EXPLAIN ANALYZE of what is kept up to date, by its name.
+    ExplainRunning {
+        kind: Option<ObjectKind>,
+        name: ObjectName,
+    },
     /// Waits until all that the sources hold now is visible.
     Flush,
     /// Writes a checkpoint now, and waits until the sinks have committed it.

@@ -200,6 +200,7 @@ fn statements() {
     for text in [
         "EXPLAIN SELECT 1",
         "EXPLAIN (ANALYZE, VERBOSE) SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1",
         "EXPLAIN CREATE MATERIALIZED VIEW m AS SELECT 1",
         "PREPARE p (int, text) AS SELECT $1, $2",
         "EXECUTE p (1, 'a')",

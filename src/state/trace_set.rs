@@ -1,6 +1,7 @@
 //! All traces of the process over one store: where operators get their state from, and what a checkpoint asks what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::datatypes::SchemaRef;
@@ -168,9 +169,17 @@ impl TraceSet {
 
     /// What the object's traces hold in memory.
     pub fn usage(&self, object: ObjectId) -> Usage {
-        let of_object = TraceId::new(object, 0)..=TraceId::new(object, u16::MAX);
+        self.sum(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX))
+    }
+
+    /// What some of the object's traces hold in memory.
+    pub fn usage_of(&self, object: ObjectId, slots: Range<u16>) -> Usage {
+        self.sum(TraceId::new(object, slots.start)..TraceId::new(object, slots.end.max(slots.start)))
+    }
+
+    fn sum(&self, traces: impl RangeBounds<TraceId>) -> Usage {
         let mut sum = Usage::default();
-        for member in self.members().range(of_object).map(|(_, member)| member) {
+        for member in self.members().range(traces).map(|(_, member)| member) {
             let (entries, bytes) = match &member.state {
                 State::Trace(trace) => (trace.len(), trace.bytes()),
                 State::Cells(cells) => (cells.len(), cells.bytes()),

@@ -35,6 +35,7 @@ impl Session {
                 };
                 return Ok(Description { parameters, columns: Some(explain_columns()) });
             }
+            Statement::ExplainRunning { .. } => Some(explain_columns()),
             Statement::Show(Show::Variable(name)) => {
                 let (spelling, _) = self.variables.show(name)?;
                 Some(vec![Column::new(spelling, SqlType::Text)])

@@ -97,6 +97,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The lines of EXPLAIN's answer.
     fn explain(&self, explain: Explain, parameters: Vec<ScalarValue>, context: Context) -> BoxFuture<'static, Result<Vec<String>, Report>>;
 
+    /// What the operators that keep the object up to date have done, line by line.
+    fn profile(&self, entry: &Entry) -> Result<Vec<String>, Report>;
+
     /// FLUSH.
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>>;
 

@@ -101,6 +101,12 @@ impl Session {
                 text_response(explain_columns(), rows, RowsTag::Plain("EXPLAIN"))
             }
 
+            Statement::ExplainRunning { kind, name } => {
+                let entry = self.find_entry_of(*kind, name)?;
+                let rows = self.engine.profile(&entry)?.into_iter().map(|line| vec![Some(line)]).collect();
+                text_response(explain_columns(), rows, RowsTag::Plain("EXPLAIN"))
+            }
+
             Statement::SetVariable { name, value, local } => self.set_variable(name, value.as_deref(), *local),
             Statement::ResetVariable(name) => self.reset_variable(name.as_deref()),
             Statement::Discard(what) => self.discard(what),

@@ -55,16 +55,7 @@ impl Session {
                 text_response(columns, rows.collect(), RowsTag::Plain("SHOW"))
             }
             Show::Create { kind, name } => {
-                let entry = self.find_entry(name)?;
-                if let Some(kind) = kind
-                    && entry.kind() != kind_of(*kind)
-                {
-                    return Err(Report::error(
-                        SqlState::WRONG_OBJECT_TYPE,
-                        format!("\"{}\" is not a {}", entry.name, kind_of(*kind).noun()),
-                    )
-                    .detail(format!("It is a {}.", entry.kind().noun())));
-                }
+                let entry = self.find_entry_of(*kind, name)?;
                 let row = vec![Some(format!("{}.{}", entry.schema_name, entry.name)), Some(entry.sql.clone())];
                 text_response(columns, vec![row], RowsTag::Plain("SHOW"))
             }
@@ -84,6 +75,16 @@ impl Session {
             ]
         });
         text_response(describe_columns(), rows.collect(), RowsTag::Plain("DESCRIBE"))
+    }
+
+    /// The object of that name, which has to be of that kind where one is said.
+    pub(super) fn find_entry_of(&self, kind: Option<ObjectKind>, name: &ObjectName) -> Result<Arc<Entry>, Report> {
+        let entry = self.find_entry(name)?;
+        match kind.map(kind_of).filter(|kind| *kind != entry.kind()) {
+            Some(kind) => Err(Report::error(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a {}", entry.name, kind.noun()))
+                .detail(format!("It is a {}.", entry.kind().noun()))),
+            None => Ok(entry),
+        }
     }
 
     pub(super) fn find_entry(&self, name: &ObjectName) -> Result<Arc<Entry>, Report> {

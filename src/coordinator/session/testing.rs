@@ -277,6 +277,10 @@ impl Engine for FakeEngine {
         async { Ok(vec!["a plan".to_string()]) }.boxed()
     }
 
+    fn profile(&self, entry: &Entry) -> Result<Vec<String>, Report> {
+        Ok(vec![format!("the operators of {}", entry.name)])
+    }
+
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {
         async { Ok(()) }.boxed()
     }

@@ -1,5 +1,6 @@
 //! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
 
+mod explain_analyze;
 mod queries;
 mod sink_queries;
 
@@ -46,6 +47,13 @@ impl Floe {
 
     /// Each statement by itself; the rows of the last, `a|b` each, sorted.
     async fn try_sql(&self, text: &str) -> Result<Vec<String>, Report> {
+        let mut lines = self.in_order(text).await?;
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// The rows of the last statement in the order in which they came.
+    async fn in_order(&self, text: &str) -> Result<Vec<String>, Report> {
         let login = Login { user: "floe".to_string(), database: "floe".to_string(), ..Login::default() };
         let mut session = OpenDatabase(self.coordinator.clone()).session(login)?;
         let mut lines = Vec::new();
@@ -66,7 +74,6 @@ impl Floe {
             };
             session.commit_implicit().await?;
         }
-        lines.sort();
         Ok(lines)
     }
 
