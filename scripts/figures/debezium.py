@@ -14,6 +14,7 @@ import duckdb
 
 from common import Busy, file_options, finish, generated, kafka_options, middle, parser, say, table, wait_for_quiet
 from server import Server, machine_busy
+from stages import split
 
 COLUMNS = "id BIGINT, customer_id BIGINT, amount BIGINT, created_at TIMESTAMP, status VARCHAR, note VARCHAR, PRIMARY KEY (id)"
 VIEW = "CREATE MATERIALIZED VIEW by_customer AS SELECT customer_id, count(*) AS n, sum(amount) AS total FROM orders GROUP BY customer_id;"
@@ -28,6 +29,7 @@ def measure(options, source):
         server.run_sql(script)
         wall, spent = time.perf_counter() - begin, server.cpu() - used
         result = {"wall_s": wall, "cpu_s": spent, "rss_mib": server.peak_mib(), "others": max(0.0, machine_busy() - others - spent) / wall}
+        result |= split(server)
         if (dead := server.rows("SELECT dead_letters FROM floe_sources")) != ["0"]:
             raise SystemExit(f"{dead} records were not decoded")
         answer = f"{server.folder}/answer.csv"
@@ -77,7 +79,11 @@ def main():
         if "kafka" in wanted:
             import topics
             messages = generated(options, f"{name}-keys", common + ["--keys"])
-            topics.fill(TOPIC, sorted(messages.glob("part-*.jsonl")), keyed=True)
+            count = topics.fill(TOPIC, sorted(messages.glob("part-*.jsonl")), keyed=True)
+            alone = middle([topics.read_all(TOPIC, options.parts, count) for _ in range(options.runs)])
+            rows.append({"input": "librdkafka alone", "changes": options.changes} | alone)
+            rate, per_second = options.changes / alone["wall_s"], alone["bytes"] / alone["wall_s"] / 1e6
+            lines.append(["librdkafka alone", f"{rate:,.0f}", f"{per_second:,.0f}", f"{alone['cpu_s'] / options.changes * 1e6:.2f}"] + [""] * 7)
             sources["a topic"] = kafka_options(TOPIC)
         expected, once = judge(values)
         for input, source in sources.items():
@@ -94,14 +100,15 @@ def main():
             rows.append({"input": input, "changes": options.changes, "bytes": size, "runs": runs, "duckdb": once})
             lines.append([
                 input, f"{options.changes / found['wall_s']:,.0f}", f"{size * options.changes / found['wall_s'] / 1e6:,.0f}",
-                f"{found['cpu_s'] / options.changes * 1e6:.2f}", f"{found['rss_mib']:.0f}", f"{once['cpu_s'] / options.changes * 1e6:.2f}", "equal",
+                *(f"{found[what] / options.changes * 1e6:.2f}" for what in ("cpu_s", "decode", "client", "epochs", "write")),
+                f"{found['rss_mib']:.0f}", f"{once['cpu_s'] / options.changes * 1e6:.2f}", "equal",
             ])
     finally:
         if "kafka" in wanted:
             import topics
             topics.remove(TOPIC)
     text = f"{options.changes:,} changes of {size:,.0f} bytes, {len(expected):,} customers, medians of {options.runs} runs.\n\n"
-    head = ["input", "changes/s", "MB/s", "CPU s/M", "peak MiB", "DuckDB once, CPU s/M", "answer"]
+    head = ["input", "changes/s", "MB/s", "CPU s/M", "decoding", "librdkafka", "epochs", "checkpoint: write", "peak MiB", "DuckDB once, CPU s/M", "answer"]
     finish(options, "debezium", text + table(head, lines), rows, busy)
 
 

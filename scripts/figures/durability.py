@@ -81,7 +81,7 @@ def ask_until(server, text, seconds=600):
 
 
 def recovery(options, rows, busy):
-    """The view is q18: the newest bid of each bidder on each auction. A million events are 0.2 GB of it."""
+    """The view is q18: the newest bid of each bidder on each auction. A million events are 0.18 GiB of it."""
     lines = []
     for gigabytes in (float(size) for size in options.gigabytes.split(",")):
         events = int(gigabytes * options.events_per_gigabyte)
@@ -156,7 +156,7 @@ def main():
     arguments.add_argument("--runs", type=int, default=3, help="pairs of runs of each query; figures are medians")
     arguments.add_argument("--parts", default="cost,recovery,start,idle")
     arguments.add_argument("--gigabytes", default="1", help="sizes of state to recover, such as 1,5")
-    arguments.add_argument("--events-per-gigabyte", type=int, default=4_000_000)
+    arguments.add_argument("--events-per-gigabyte", type=int, default=5_600_000)
     arguments.add_argument("--seconds", type=float, default=10, help="how long idleness is watched")
     arguments.add_argument("--workers", type=int)
     options = arguments.parse_args()

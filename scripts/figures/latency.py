@@ -12,6 +12,7 @@ statement of psycopg over loopback. The time is the client's: it holds the drive
 import multiprocessing
 import os
 import random
+import resource
 import time
 
 import psycopg
@@ -42,21 +43,28 @@ class Load:
         self.client = psycopg.connect(host="127.0.0.1", port=self.server.port, user="floe", dbname="floe", autocommit=True, prepare_threshold=0)
         self.times = multiprocessing.Array("d", rate * (options.seconds + 60) // block_of(rate) + 2, lock=False)
         self.writer = multiprocessing.Process(target=target, args=(where, rate, options.seconds + 2, KEYS, self.times), daemon=True)
-        self.others, self.used, self.begin = machine_busy(), self.server.cpu(), time.perf_counter()
+        self.others, self.used, self.begin, self.own = machine_busy(), self.server.cpu(), time.perf_counter(), own()
         self.writer.start()
 
     def end(self):
         """What the server used of a core, and what all others but this client and the writer did."""
+        self.writer.join()
         wall = time.perf_counter() - self.begin
         spent = self.server.cpu() - self.used
+        # Without the server, this process and the writer.
+        others = max(0.0, machine_busy() - self.others - spent - (own() - self.own)) / wall
         dead = self.server.rows("SELECT dead_letters FROM floe_sources")
         read = int(self.server.rows("SELECT records FROM floe_sources")[0])
         self.client.close()
-        self.writer.join()
         self.server.stop()
         if dead != ["0"]:
             raise SystemExit(f"{dead} records were not decoded")
-        return {"server": spent / wall, "events_s": read / wall}
+        return {"server": spent / wall, "events_s": read / wall, "others": others}
+
+
+def own():
+    """CPU seconds of this process and of writers that have ended."""
+    return sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def freshness(options, input):
@@ -119,6 +127,7 @@ def main():
     rows, lines, busy, wanted = [], [], Busy(), options.parts.split(",")
     def add(name, found):
         rows.append({"what": name} | found)
+        busy.note(found["others"])
         lines.append([name] + [millis(found[key]) for key in ("p50", "p99", "max")] + [f"{found['events_s']:,.0f}", f"{found['server']:.0%}"])
         say(" | ".join(lines[-1]))
     try:

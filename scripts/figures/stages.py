@@ -3,9 +3,11 @@
 Threads are named after what they do, so the first cut is the kernel's own count for each: those of sources read and decode,
 `epochs` runs the circuits, `checkpoint` and RocksDB's write, the others serve clients. Inside `epochs` the server's own
 clock (`/metrics`) says how its time is shared out between the journal, the circuits and the putting together of
-checkpoints; what is left is taking in records, the upkeep of keyed sources, publishing, and giving memory back.
+checkpoints; what is left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last
+column has the operators that took most of it, by the same clock (`floe_operator_seconds_total`).
 """
 
+import re
 import time
 
 from common import Busy, finish, middle, nexmark_files, nexmark_text, parser, say, table, wait_for_quiet
@@ -26,6 +28,16 @@ def split(server):
     return found
 
 
+def slowest(metrics, circuits, count=3):
+    """The operators that took most time, and their shares of the CPU seconds of the circuits."""
+    found = {}
+    for name, seconds in metrics.items():
+        if match := re.match(r'floe_operator_seconds_total\{operator="(\w+)"', name):
+            found[match[1]] = found.get(match[1], 0.0) + seconds
+    share = circuits / max(sum(found.values()), 1e-9)
+    return [(name, seconds * share) for name, seconds in sorted(found.items(), key=lambda pair: -pair[1])[:count]]
+
+
 def measure(options, folder, query, mode):
     server = Server(options.floe, options.folder, options.workers)
     try:
@@ -42,7 +54,8 @@ def measure(options, folder, query, mode):
         clock = max(sum(inside.values()), result["epochs"])
         result |= {stage: seconds / clock * result["epochs"] for stage, seconds in inside.items()}
         result["other"] = result["epochs"] - sum(result[stage] for stage in INSIDE)
-        return result | {"wall_s": wall, "cpu_s": spent, "others": max(0.0, machine_busy() - others - spent) / wall}
+        operators = slowest(metrics, result["circuits"])
+        return result | {"wall_s": wall, "cpu_s": spent, "others": max(0.0, machine_busy() - others - spent) / wall}, operators
     finally:
         server.stop()
 
@@ -61,14 +74,16 @@ def main():
         runs = []
         for _ in range(options.runs):
             wait_for_quiet(options.quiet)
-            runs.append(measure(options, folder, query, options.mode))
+            result, operators = measure(options, folder, query, options.mode)
+            runs.append(result)
             busy.note(runs[-1]["others"])
         found = middle(runs)
         rows.append({"query": query, "events": options.events, "mode": options.mode, "runs": runs})
         shown = ["cpu_s", "decode", "circuits", "journal", "freeze", "other", "write", "rest"]
         lines.append([query] + [f"{found[stage] / options.events * 1e6:.3f}" for stage in shown])
+        lines[-1].append(", ".join(f"{name} {seconds / options.events * 1e6:.3f}" for name, seconds in operators))
         say(" | ".join(lines[-1]))
-    head = ["query", "CPU s/M", "read and decode", "circuits", "journal", "checkpoint: put together", "rest of epochs", "checkpoint: write", "rest"]
+    head = ["query", "CPU s/M", "read and decode", "circuits", "journal", "checkpoint: put together", "rest of epochs", "checkpoint: write", "rest", "operators"]
     text = f"{options.events:,} events of all kinds in one stream, each query as a {options.mode}, medians of {options.runs} runs.\n\n"
     finish(options, "stages", text + table(head, lines), rows, busy)
 

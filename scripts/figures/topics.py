@@ -72,7 +72,7 @@ def read_all(name, partitions, count):
     consumer.assign([TopicPartition(name, partition, 0) for partition in range(partitions)])
     used, begin, left, size = time.process_time(), time.perf_counter(), count, 0
     while left > 0:
-        messages = consumer.consume(10_000, timeout=30)
+        messages = consumer.consume(min(left, 10_000), timeout=30)
         if not messages:
             raise RuntimeError(f"{left} messages of {name} do not come")
         for message in messages:
