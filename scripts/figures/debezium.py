@@ -60,7 +60,7 @@ def judge(folder):
 
 def main():
     arguments = parser(__doc__)
-    arguments.add_argument("--changes", type=int, default=600_000)
+    arguments.add_argument("--changes", type=int, default=300_000)
     arguments.add_argument("--parts", type=int, default=2, help="files, and partitions of the topic")
     arguments.add_argument("--runs", type=int, default=3, help="runs of each input; figures are medians")
     arguments.add_argument("--inputs", default="file,kafka")
