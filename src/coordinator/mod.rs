@@ -20,6 +20,7 @@ mod install;
 mod key_filter;
 mod metrics;
 mod published;
+mod readers;
 mod recovery;
 mod relation;
 mod replan;

@@ -1,5 +1,6 @@
 //! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
 
+mod projections;
 mod queries;
 mod sink_queries;
 

@@ -13,6 +13,7 @@ use super::wrapped::Wrapped;
 use crate::sources::error::SourceError;
 use crate::sources::format::{Decoder, Record};
 use crate::sources::gather::Gather;
+use crate::sources::side_by_side::{Decoders, Reading};
 use crate::sources::source::{Budget, Source, SourceBatch};
 use crate::sources::spec::SourceSpec;
 use crate::types::{Offsets, Report, SqlState};
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 pub struct FileSource {
     config: FileConfig,
-    decoder: Decoder,
+    decoders: Decoders,
     files: BTreeMap<String, Tail>,
     replaying: bool,
     refreshed: Option<Instant>,
@@ -33,9 +34,9 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    pub fn new(spec: &SourceSpec) -> Result<FileSource, SourceError> {
-        let (config, decoder) = (FileConfig::of(spec)?, Decoder::new(spec)?);
-        Ok(FileSource { config, decoder, files: BTreeMap::new(), replaying: false, refreshed: None, turn: None, finished: false })
+    pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<FileSource, SourceError> {
+        let (config, decoders) = (FileConfig::of(spec)?, Decoders::new(spec, reading)?);
+        Ok(FileSource { config, decoders, files: BTreeMap::new(), replaying: false, refreshed: None, turn: None, finished: false })
     }
 
     /// The files that are there now, by name.
@@ -64,7 +65,7 @@ impl FileSource {
                 new.insert(Tail::open(&path, 0, None)?);
             }
         }
-        self.decoder.set_partitions(self.files.len());
+        self.decoders.set_partitions(self.files.len());
         Ok(())
     }
 
@@ -74,63 +75,123 @@ impl FileSource {
         let behind = self.turn.as_ref().map_or(0, |turn| order.partition_point(|name| name <= turn));
         let turns = behind.min(order.len());
         order.rotate_left(turns);
-        let (mut batches, mut bytes, mut records) = (Vec::new(), 0, 0);
+        let (mut read, mut bytes, mut records) = (Vec::new(), 0, 0);
         for name in order {
             if bytes >= budget.bytes.max(1) || records >= budget.records.max(1) {
                 break;
             }
-            match self.read(&name, budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records)) {
+            let (most, lines) = (budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records).max(1));
+            let Some(tail) = self.files.get_mut(&name).filter(|tail| !tail.done()) else { continue };
+            match read_some(tail, most, lines, &self.config) {
                 Ok(None) => {}
-                Ok(Some(batch)) => {
-                    bytes += batch.bytes;
-                    records += batch.records;
-                    batches.push(batch);
-                    self.turn = Some(name);
+                Ok(Some((stretch, next, count))) => {
+                    bytes += stretch.size();
+                    records += count;
+                    self.turn = Some(name.clone());
+                    read.push((name, stretch, next));
                 }
                 // What was read before the error is given first; the error comes again with the next poll.
-                Err(_) if !batches.is_empty() => break,
+                Err(_) if !read.is_empty() => break,
                 Err(error) => return Err(error),
+            }
+        }
+        self.decode(read)
+    }
+
+    /// The batches of stretches that end at those offsets. The files are then where the stretches end.
+    fn decode(&mut self, read: Vec<(String, Stretch, i64)>) -> Result<Vec<SourceBatch>, SourceError> {
+        let FileSource { config, decoders, files, .. } = self;
+        let mut work = Vec::new();
+        for (name, stretch, next) in &read {
+            let start = files.get(name).map_or(0, |tail| tail.next);
+            let Stretch::Lines(block) = stretch else {
+                work.push(Piece { name, start, next: *next, stretch: Part::Oversized(stretch) });
+                continue;
+            };
+            let mut at = start;
+            for lines in lines::pieces(block, decoders.pieces_of(block.len())) {
+                let end = at + lines.len() as i64;
+                work.push(Piece { name, start: at, next: end.min(*next), stretch: Part::Lines(lines) });
+                at = end;
+            }
+        }
+        let batches = decoders.decode(&work, |decoder, piece| piece.decode(decoder, config));
+        drop(work);
+        let batches = batches.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (name, stretch, next) in read {
+            if let Some(tail) = files.get_mut(&name) {
+                tail.next = next;
+                if let Stretch::Lines(block) = stretch {
+                    tail.give_back(block);
+                }
             }
         }
         Ok(batches)
     }
+}
 
-    fn read(&mut self, name: &str, bytes: usize, records: usize) -> Result<Option<SourceBatch>, SourceError> {
-        let FileSource { config, decoder, files, .. } = self;
-        let Some(tail) = files.get_mut(name).filter(|tail| !tail.done()) else { return Ok(None) };
-        let stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
-        let mut gather = Gather::new(decoder, name, name, config.max_record_bytes)?;
-        let start = tail.next;
-        match stretch {
-            Stretch::Nothing => return Ok(None),
-            Stretch::Oversized { start: beginning, size } => {
-                gather.take_oversized(&beginning, start, size);
-                tail.next += size as i64;
+/// What comes next in a file, at most so many lines; the offset behind it, and how many lines it is.
+fn read_some(tail: &mut Tail, bytes: usize, most: usize, config: &FileConfig) -> Result<Option<(Stretch, i64, usize)>, SourceError> {
+    let mut stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
+    let (mut next, mut count) = (tail.next, 1);
+    match &mut stretch {
+        Stretch::Nothing => return Ok(None),
+        Stretch::Oversized { size, .. } => next += *size as i64,
+        Stretch::Lines(block) => {
+            count = lines::count(block);
+            if count > most {
+                block.truncate(lines::length_of(block, most));
+                count = most;
             }
-            Stretch::Lines(block) => {
-                let mut next = start + block.len() as i64;
-                for (at, line) in lines::whole_lines(&block) {
-                    if gather.records() >= records.max(1) {
-                        next = start + at as i64;
-                        break;
-                    }
+            // The newline of a last line that had none is not there.
+            next = (next + block.len() as i64).min(tail.size()?);
+            next = tail.until.map_or(next, |until| next.min(until));
+        }
+    }
+    Ok(Some((stretch, next, count)))
+}
+
+/// Records of a file that are decoded at once.
+struct Piece<'a> {
+    name: &'a str,
+    start: i64,
+    next: i64,
+    stretch: Part<'a>,
+}
+
+enum Part<'a> {
+    Lines(&'a [u8]),
+    Oversized(&'a Stretch),
+}
+
+impl Piece<'_> {
+    fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
+        let mut gather = Gather::new(decoder, self.name, self.name, config.max_record_bytes)?;
+        match self.stretch {
+            Part::Oversized(stretch) => gather.take_oversized(stretch.bytes(), self.start, stretch.size()),
+            Part::Lines(block) => {
+                // All of it is looked at once; where something is no UTF-8, line by line.
+                let text = std::str::from_utf8(block).ok();
+                for (at, line) in lines::whole_lines(block) {
                     if !lines::is_blank(line) {
-                        take(config, decoder, &mut gather, line, start + at as i64);
+                        take(config, decoder, &mut gather, (text, at), line, self.start + at as i64);
                     }
                 }
-                // The newline of a last line that had none is not there.
-                tail.next = tail.until.map_or(next, |until| next.min(until)).min(tail.size()?);
             }
         }
-        gather.finish(tail.next).map(Some)
+        gather.finish(self.next)
     }
 }
 
-fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, line: &[u8], offset: i64) {
+fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, text: (Option<&str>, usize), line: &[u8], offset: i64) {
     let size = line.len() + 1;
-    match config.wrapped.then(|| Wrapped::of_line(line)).flatten() {
-        Some(wrapped) if line.len() <= config.max_record_bytes => gather.take(decoder, &wrapped.record(), offset, size),
-        _ => gather.take(decoder, &Record::of_value(line), offset, size),
+    let (record, line_text) = match text {
+        (Some(text), at) => (Record::stretch(text, at, at + line.len()), text.get(at..at + line.len())),
+        (None, _) => (Record::of_value(line), std::str::from_utf8(line).ok().filter(|_| config.wrapped)),
+    };
+    match line_text.filter(|_| config.wrapped && line.len() <= config.max_record_bytes).and_then(Wrapped::of_line) {
+        Some(wrapped) => gather.take(decoder, &wrapped.record(), offset, size),
+        None => gather.take(decoder, &record, offset, size),
     }
 }
 
@@ -175,7 +236,7 @@ impl Source for FileSource {
             let tail = Tail::open(path, from.get(&name).unwrap_or(0), end)?;
             files.insert(name, tail);
         }
-        self.decoder.set_partitions(count);
+        self.decoders.set_partitions(count);
         self.files = files;
         self.replaying = until.is_some();
         self.refreshed = Some(Instant::now());
