@@ -82,13 +82,14 @@ impl FileSource {
             }
             let (most, lines) = (budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records).max(1));
             let Some(tail) = self.files.get_mut(&name).filter(|tail| !tail.done()) else { continue };
-            match read_some(tail, most, lines, &self.config) {
+            match read_some(tail, most.min(tail.bytes_of(lines)), &self.config) {
                 Ok(None) => {}
-                Ok(Some((stretch, next, count))) => {
+                Ok(Some((stretch, next))) => {
+                    let share = tail.lines_in(stretch.size()).min(lines);
                     bytes += stretch.size();
-                    records += count;
+                    records += share;
                     self.turn = Some(name.clone());
-                    read.push((name, stretch, next));
+                    read.push(Read { name, stretch, next, share });
                 }
                 // What was read before the error is given first; the error comes again with the next poll.
                 Err(_) if !read.is_empty() => break,
@@ -98,57 +99,69 @@ impl FileSource {
         self.decode(read)
     }
 
-    /// The batches of stretches that end at those offsets. The files are then where the stretches end.
-    fn decode(&mut self, read: Vec<(String, Stretch, i64)>) -> Result<Vec<SourceBatch>, SourceError> {
+    /// The batches of what was read. The files are then where their batches end.
+    fn decode(&mut self, read: Vec<Read>) -> Result<Vec<SourceBatch>, SourceError> {
         let FileSource { config, decoders, files, .. } = self;
         let mut work = Vec::new();
-        for (name, stretch, next) in &read {
+        for Read { name, stretch, next, share } in &read {
             let start = files.get(name).map_or(0, |tail| tail.next);
             let Stretch::Lines(block) = stretch else {
-                work.push(Piece { name, start, next: *next, stretch: Part::Oversized(stretch) });
+                work.push(Piece { name, start, next: *next, most: 1, part: Part::Oversized(stretch) });
                 continue;
             };
-            let mut at = start;
-            for lines in lines::pieces(block, decoders.pieces_of(block.len())) {
+            let (mut at, pieces) = (start, lines::pieces(block, decoders.pieces_of(block.len())));
+            let most = (share / pieces.len().max(1)).max(1);
+            for lines in pieces {
                 let end = at + lines.len() as i64;
-                work.push(Piece { name, start: at, next: end.min(*next), stretch: Part::Lines(lines) });
+                work.push(Piece { name, start: at, next: end.min(*next), most, part: Part::Lines(lines) });
                 at = end;
             }
         }
-        let batches = decoders.decode(&work, |decoder, piece| piece.decode(decoder, config));
+        let decoded = decoders.decode(&work, |decoder, piece| piece.decode(decoder, config));
+        let mut batches: Vec<SourceBatch> = Vec::new();
+        for (piece, batch) in work.iter().zip(decoded) {
+            let (Some(tail), batch) = (files.get_mut(piece.name), batch?) else { continue };
+            // A piece with more lines than its share is not decoded to its end; what is behind it comes again.
+            if tail.next == piece.start {
+                tail.next = batch.next;
+                tail.note_lines(batch.bytes, batch.records);
+                batches.push(batch);
+            }
+        }
         drop(work);
-        let batches = batches.into_iter().collect::<Result<Vec<_>, _>>()?;
-        for (name, stretch, next) in read {
-            if let Some(tail) = files.get_mut(&name) {
-                tail.next = next;
-                if let Stretch::Lines(block) = stretch {
-                    tail.give_back(block);
-                }
+        for Read { name, stretch, .. } in read {
+            if let (Some(tail), Stretch::Lines(block)) = (files.get_mut(&name), stretch) {
+                tail.give_back(block);
             }
         }
         Ok(batches)
     }
 }
 
-/// What comes next in a file, at most so many lines; the offset behind it, and how many lines it is.
-fn read_some(tail: &mut Tail, bytes: usize, most: usize, config: &FileConfig) -> Result<Option<(Stretch, i64, usize)>, SourceError> {
-    let mut stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
-    let (mut next, mut count) = (tail.next, 1);
-    match &mut stretch {
+/// What was read of a file.
+struct Read {
+    name: String,
+    stretch: Stretch,
+    /// The offset behind it.
+    next: i64,
+    /// How many lines of it may be decoded at most.
+    share: usize,
+}
+
+/// What comes next in a file, and the offset behind it.
+fn read_some(tail: &mut Tail, bytes: usize, config: &FileConfig) -> Result<Option<(Stretch, i64)>, SourceError> {
+    let stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
+    let mut next = tail.next;
+    match &stretch {
         Stretch::Nothing => return Ok(None),
         Stretch::Oversized { size, .. } => next += *size as i64,
         Stretch::Lines(block) => {
-            count = lines::count(block);
-            if count > most {
-                block.truncate(lines::length_of(block, most));
-                count = most;
-            }
             // The newline of a last line that had none is not there.
             next = (next + block.len() as i64).min(tail.size()?);
             next = tail.until.map_or(next, |until| next.min(until));
         }
     }
-    Ok(Some((stretch, next, count)))
+    Ok(Some((stretch, next)))
 }
 
 /// Records of a file that are decoded at once.
@@ -156,7 +169,9 @@ struct Piece<'a> {
     name: &'a str,
     start: i64,
     next: i64,
-    stretch: Part<'a>,
+    /// So many records are taken at most.
+    most: usize,
+    part: Part<'a>,
 }
 
 enum Part<'a> {
@@ -167,19 +182,35 @@ enum Part<'a> {
 impl Piece<'_> {
     fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
         let mut gather = Gather::new(decoder, self.name, self.name, config.max_record_bytes)?;
-        match self.stretch {
-            Part::Oversized(stretch) => gather.take_oversized(stretch.bytes(), self.start, stretch.size()),
-            Part::Lines(block) => {
-                // All of it is looked at once; where something is no UTF-8, line by line.
-                let text = std::str::from_utf8(block).ok();
-                for (at, line) in lines::whole_lines(block) {
-                    if !lines::is_blank(line) {
-                        take(config, decoder, &mut gather, (text, at), line, self.start + at as i64);
-                    }
-                }
+        let end = match self.part {
+            Part::Oversized(stretch) => {
+                gather.take_oversized(stretch.bytes(), self.start, stretch.size());
+                stretch.size()
             }
+            Part::Lines(block) => self.decode_lines(block, decoder, config, &mut gather),
+        };
+        gather.finish(self.next.min(self.start + end as i64))
+    }
+
+    /// Takes the lines; how far that is.
+    fn decode_lines(&self, block: &[u8], decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
+        // All of it is looked at once; where something is no UTF-8, line by line.
+        let text = std::str::from_utf8(block).ok();
+        let followed = text.filter(|_| block.len() <= config.max_record_bytes);
+        let mut at = 0;
+        while at < block.len() && gather.records() < self.most {
+            if let Some(end) = followed.and_then(|text| gather.follow_line(decoder, text, at)) {
+                at = end + 1;
+                continue;
+            }
+            let Some(length) = lines::newline(&block[at..]) else { break };
+            let line = &block[at..at + length];
+            if !lines::is_blank(line) {
+                take(config, decoder, gather, (text, at), line, self.start + at as i64);
+            }
+            at += length + 1;
         }
-        gather.finish(self.next)
+        at
     }
 }
 

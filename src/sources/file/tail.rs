@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::lines;
 use crate::sources::error::SourceError;
 
+/// How long lines are taken to be before any has been seen.
+const LINE: usize = 64;
 /// How much is read at once.
 const BLOCK: usize = 1 << 20;
 
@@ -22,6 +24,8 @@ pub struct Tail {
     searched: i64,
     /// A block that was given back, to be filled again.
     spare: Vec<u8>,
+    /// How long its lines were, about.
+    line_bytes: usize,
 }
 
 /// What the next stretch of a file holds.
@@ -56,12 +60,29 @@ impl Stretch {
 impl Tail {
     pub fn open(path: &Path, next: i64, until: Option<i64>) -> Result<Tail, SourceError> {
         let file = File::open(path).map_err(|e| unavailable(path, &e))?;
-        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next, spare: Vec::new() };
+        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next, spare: Vec::new(), line_bytes: LINE };
         let size = tail.size()?;
         match [Some(next), until].into_iter().flatten().find(|offset| *offset > size) {
             Some(offset) => Err(tail.lost(format!("It was read up to byte {offset} and now has {size}."))),
             None => Ok(tail),
         }
+    }
+
+    /// Takes note of how many bytes so many lines had.
+    pub fn note_lines(&mut self, bytes: usize, lines: usize) {
+        if let Some(average) = bytes.checked_div(lines) {
+            self.line_bytes = average.max(1);
+        }
+    }
+
+    /// How many lines so many bytes may well have.
+    pub fn lines_in(&self, bytes: usize) -> usize {
+        bytes / self.line_bytes * 2 + 16
+    }
+
+    /// How many bytes so many lines may well have.
+    pub fn bytes_of(&self, lines: usize) -> usize {
+        lines.saturating_mul(self.line_bytes)
     }
 
     /// Takes a block back, whose memory the next one can use.

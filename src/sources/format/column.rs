@@ -395,6 +395,7 @@ impl Column {
     }
 }
 
+#[inline]
 fn append_bytes(ends: &mut Vec<i32>, data: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Misfit> {
     let end = i32::try_from(data.len() + bytes.len()).map_err(|_| "more than 2 GiB in one batch")?;
     data.extend_from_slice(bytes);

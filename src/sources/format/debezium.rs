@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::builder::ChangeBuilder;
 use super::connect_schema::{SchemaCache, Wires};
 use super::fields::{Fields, Slots};
-use super::guide::Guide;
+use super::guide::{End, Guide};
 use super::json::{JsonError, Scanner};
 use super::leaves;
 use super::placeholder::Placeholder;
@@ -79,7 +79,7 @@ impl DebeziumDecoder {
         let Some(value) = record.value else { return Ok(()) };
         let (text, from, to) = record.text(value)?;
         let stays = record.old_key.is_none() && record.new_key.is_none();
-        if stays && self.follow((text, from, to), builder) {
+        if stays && self.follow((text, from, End::At(to)), builder).is_some() {
             return Ok(());
         }
         let text = &text[from..to];
@@ -124,7 +124,7 @@ impl DebeziumDecoder {
     }
 
     /// Takes a change that brings a row or takes one, if it looks as one did before.
-    fn follow(&mut self, text: (&str, usize, usize), builder: &mut ChangeBuilder) -> bool {
+    fn follow(&mut self, text: (&str, usize, End), builder: &mut ChangeBuilder) -> Option<usize> {
         let (columns, primary_key, placeholder) = (&self.columns, &self.primary_key, &self.placeholder);
         self.guide.follow(text, builder, |builder, place, raw, wires| {
             let at = place.column;
@@ -136,6 +136,11 @@ impl DebeziumDecoder {
             // In the key it is for the general way to refuse.
             !primary_key.contains(&at)
         })
+    }
+
+    /// Takes the line that begins at `from`, a message's value by itself, if it looks as one did before; its end.
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        self.follow((text, from, End::Newline), builder)
     }
 
     /// Remembers the form of a good change.

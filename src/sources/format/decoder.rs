@@ -92,6 +92,16 @@ impl Decoder {
         })
     }
 
+    /// Appends what the line that begins at `from` says, if it looks as one did before; the line's end. `None` leaves
+    /// nothing behind, and the line is for [`Decoder::decode`].
+    #[inline]
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        match &mut self.kind {
+            Kind::Plain(plain) => plain.follow_line(text, from, builder),
+            Kind::Debezium(debezium) => debezium.follow_line(text, from, builder),
+        }
+    }
+
     /// Appends what the record says. `Err` is the reason why it is dead; nothing of it is left in the batch then.
     pub fn decode(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
         let decoded = match &mut self.kind {

@@ -20,6 +20,7 @@ impl Glue {
         Glue { text: text.into(), words, count: text.len().div_ceil(8) }
     }
 
+    #[inline]
     pub fn length(&self) -> usize {
         self.text.len()
     }

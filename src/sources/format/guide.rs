@@ -41,6 +41,24 @@ struct Path {
     taken: u32,
 }
 
+/// Where a record ends.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    At(usize),
+    /// Where its line does. It is not looked for: a path that is followed gets there.
+    Newline,
+}
+
+impl End {
+    /// The place, for those who need to know it before.
+    fn place(self, text: &str, from: usize) -> usize {
+        match self {
+            End::At(to) => to,
+            End::Newline => memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |length| from + length),
+        }
+    }
+}
+
 /// What was found in a record for a step of its path. Nothing goes into the builder before the whole record was found.
 struct Found {
     step: usize,
@@ -86,32 +104,30 @@ impl Guide {
         Guide { paths: Vec::new(), read, longest_text, found: Vec::new(), oldest: 0, debt: 0, rest: 0 }
     }
 
-    /// Follows a path through the record that is `[from, to)` of the text, and keeps its row. `any` gives the builder a value
-    /// of no usual form, or says no. False for a surprise; then the builder is as it was.
+    /// Follows a path through the record that begins at `from` of the text, and keeps its row; the record's end. `any` gives
+    /// the builder a value of no usual form, or says no. `None` for a surprise; then the builder is as it was.
     #[inline]
     pub fn follow<'a>(
         &mut self,
-        (text, from, to): (&'a str, usize, usize),
+        (text, from, end): (&'a str, usize, End),
         builder: &mut ChangeBuilder,
         mut any: impl FnMut(&mut ChangeBuilder, Place, &'a str, Option<&Wires>) -> bool,
-    ) -> bool {
+    ) -> Option<usize> {
         if self.rest > 0 {
             self.rest -= 1;
-            return false;
+            return None;
         }
         for at in 0..self.paths.len() {
             let path = &self.paths[at];
-            if !path.find((text, from, to), &mut self.found) {
-                continue;
-            }
+            let Some(end) = path.find((text, from, end), &mut self.found) else { continue };
             if path.give(text, &self.found, builder, &mut any) {
                 builder.keep_but(path.op, &path.missing);
                 self.count(at);
-                return true;
+                return Some(end);
             }
             builder.take_back();
         }
-        false
+        None
     }
 
     #[inline]
@@ -190,21 +206,21 @@ impl Guide {
 }
 
 impl Path {
-    /// Finds the values that are wanted, and checks the others. False when the record takes another way.
+    /// Finds the values that are wanted, and checks the others; the record's end. `None` when the record takes another way.
     #[inline]
-    fn find(&self, (text, from, to): (&str, usize, usize), found: &mut Vec<Found>) -> bool {
+    fn find(&self, (text, from, end): (&str, usize, End), found: &mut Vec<Found>) -> Option<usize> {
         let bytes = text.as_bytes();
         found.clear();
         let mut at = from;
         for (number, step) in self.steps.iter().enumerate() {
             if !step.before.stands_at(bytes, at) {
-                return false;
+                return None;
             }
             at += step.before.length();
-            // A value ends where its record does: no value has the line's end in it that stands there.
+            // No value of a usual form has a line's end in it, and so none goes on past its record.
             let rest = &bytes[at.min(bytes.len())..];
             let length = match step.reading {
-                Reading::Skip => skip(text, at, to),
+                Reading::Skip => skip(text, at, end),
                 Reading::RowComes => matches!(rest.first_chunk::<3>(), Some(b"\"c\"" | b"\"r\"" | b"\"u\"")).then_some(3),
                 Reading::RowGoes => matches!(rest.first_chunk::<3>(), Some(b"\"d\"")).then_some(3),
                 Reading::Column { nullable, form, .. } => {
@@ -212,12 +228,12 @@ impl Path {
                         Some((value, length)) => (Some(value), Some(length)),
                         None if word(rest, 0) as u32 == u32::from_le_bytes(*b"null") => {
                             if !nullable {
-                                return false;
+                                return None;
                             }
                             (Some(Value::Null), Some(4))
                         }
                         None => {
-                            let length = skip(text, at, to);
+                            let length = skip(text, at, end);
                             (None, length)
                         }
                     };
@@ -229,12 +245,17 @@ impl Path {
                     length
                 }
             };
-            match length {
-                Some(length) => at += length,
-                None => return false,
-            }
+            at += length?;
         }
-        self.tail.stands_at(bytes, at) && at + self.tail.length() == to
+        if !self.tail.stands_at(bytes, at) {
+            return None;
+        }
+        at += self.tail.length();
+        let is_end = match end {
+            End::At(to) => at == to,
+            End::Newline => bytes.get(at) == Some(&b'\n'),
+        };
+        is_end.then_some(at)
     }
 
     /// Gives the builder what was found. False when a value is refused.
@@ -266,9 +287,10 @@ impl Path {
     }
 }
 
-/// The length of the value at that place, checked to be JSON, in a record that ends at `to`.
-fn skip(text: &str, at: usize, to: usize) -> Option<usize> {
-    let bytes = text.as_bytes().get(at..to)?;
+/// The length of the value at that place, checked to be JSON.
+#[inline]
+fn skip(text: &str, at: usize, end: End) -> Option<usize> {
+    let bytes = text.as_bytes().get(at..)?;
     match bytes.first() {
         Some(b'"') => {
             let length = 1 + plain_run(&bytes[1..]);
@@ -286,7 +308,14 @@ fn skip(text: &str, at: usize, to: usize) -> Option<usize> {
         None | Some(b' ' | b'\t' | b'\r' | b'\n') => return None,
         Some(_) => {}
     }
-    let mut scanner = Scanner::starting_at(&text[..to], at);
+    skip_any(text, at, end)
+}
+
+/// [`skip`] of a value of any form. Only objects and arrays could go on past their line.
+fn skip_any(text: &str, at: usize, end: End) -> Option<usize> {
+    let is_nested = matches!(text.as_bytes().get(at), Some(b'{' | b'['));
+    let to = if is_nested { end.place(text, at) } else { text.len() };
+    let mut scanner = Scanner::starting_at(text.get(..to)?, at);
     scanner.value().ok()?;
     Some(scanner.position() - at)
 }

@@ -9,8 +9,9 @@
 
 use super::builder::ChangeBuilder;
 use super::column::Misfit;
+use super::connect_schema::Wires;
 use super::fields::{Fields, Slots};
-use super::guide::Guide;
+use super::guide::{End, Guide};
 use super::json::{JsonError, Scanner, is_json};
 use super::leaf::{Form, Leaf, Place, Reading};
 use super::record::{Record, misfit, null_misfit, utf8};
@@ -58,7 +59,8 @@ impl PlainDecoder {
         let (text, from, to) = record.text(value)?;
         let op = if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert };
         let (columns, unit) = (&self.columns, self.timestamp_unit);
-        if self.guide.follow((text, from, to), builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok()) {
+        let any = |builder: &mut ChangeBuilder, place, raw: &str, _: Option<&Wires>| push(builder, columns, place, unit, raw).is_ok();
+        if self.guide.follow((text, from, End::At(to)), builder, any).is_some() {
             return Ok(());
         }
         let text = &text[from..to];
@@ -78,6 +80,13 @@ impl PlainDecoder {
             self.guide.learn(text, &leaves, op, None, self.columns.len());
         }
         Ok(())
+    }
+
+    /// Takes the line that begins at `from`, if it looks as one did before; its end.
+    #[inline]
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        let (columns, unit) = (&self.columns, self.timestamp_unit);
+        self.guide.follow((text, from, End::Newline), builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok())
     }
 
     fn needs_value(&self, at: usize) -> bool {

@@ -23,6 +23,7 @@ impl<'a> Record<'a> {
     }
 
     /// The stretch `[from, to)` of a text.
+    #[inline]
     pub fn stretch(text: &'a str, from: usize, to: usize) -> Record<'a> {
         Record { value: text.as_bytes().get(from..to), within: Some((text, from)), ..Record::default() }
     }
@@ -31,6 +32,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// When it is not UTF-8.
+    #[inline]
     pub fn text(&self, value: &'a [u8]) -> Result<(&'a str, usize, usize), String> {
         match self.within {
             Some((text, from)) => Ok((text, from, from + value.len())),
