@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sources::{Budget, Source, SourceSpec};
+use crate::sources::{Budget, Reading, Source, SourceSpec};
 use crate::types::{Offsets, Report, SqlState};
 use crate::zset::{Delta, ZSet};
 
@@ -16,8 +16,14 @@ const POLL: Budget = Budget { records: CHUNK_ROWS, bytes: 16 << 20, wait: Durati
 /// How long a second reader may bring nothing before the backfill gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Hands every row that `relation` has at `offsets` to `take`, chunk by chunk.
-pub fn past(relation: &Relation, offsets: &Offsets, take: &mut dyn FnMut(Delta) -> Result<(), Report>) -> Result<(), Report> {
+/// Hands every row that `relation` has at `offsets` to `take`, chunk by chunk; of rows that have to be read again what
+/// `reading` says, or more.
+pub fn past(
+    relation: &Relation,
+    reading: &Reading,
+    offsets: &Offsets,
+    take: &mut dyn FnMut(Delta) -> Result<(), Report>,
+) -> Result<(), Report> {
     if let Some(failed) = &relation.failed {
         return Err(failed.clone());
     }
@@ -28,7 +34,7 @@ pub fn past(relation: &Relation, offsets: &Offsets, take: &mut dyn FnMut(Delta) 
             }
             Ok(())
         }
-        (None, RelationKind::Source(source)) => read_again(&source.spec, &source.start, offsets, take),
+        (None, RelationKind::Source(source)) => read_again(&source.spec, reading, &source.start, offsets, take),
         (None, _) => Ok(()),
     }
 }
@@ -36,6 +42,7 @@ pub fn past(relation: &Relation, offsets: &Offsets, take: &mut dyn FnMut(Delta) 
 /// The rows of an append-only source in `[from, until)`.
 pub fn read_again(
     spec: &SourceSpec,
+    reading: &Reading,
     from: &Offsets,
     until: &Offsets,
     take: &mut dyn FnMut(Delta) -> Result<(), Report>,
@@ -43,7 +50,7 @@ pub fn read_again(
     if until.0.is_empty() {
         return Ok(());
     }
-    let mut source = crate::sources::open(spec).map_err(|e| e.report())?;
+    let mut source = crate::sources::open(spec, reading).map_err(|e| e.report())?;
     read_stretch(source.as_mut(), from, until, &mut |batches| {
         batches.into_iter().filter(|b| !b.changes.is_empty()).try_for_each(|b| take(Delta(ZSet::of_rows(b.changes.rows))))
     })

@@ -14,13 +14,16 @@ use crate::zset::Delta;
 pub type Reply<T> = oneshot::Sender<Result<T, Report>>;
 
 pub enum Event {
+    /// `run` is the reader's own number: what an earlier reader of the source sent is not wanted any more.
     Records {
         source: ObjectId,
+        run: u64,
         batches: Vec<SourceBatch>,
     },
     /// The source works again (`None`), cannot be read for now, or has stopped for good.
     SourceState {
         source: ObjectId,
+        run: u64,
         error: Option<Report>,
         stopped: bool,
     },

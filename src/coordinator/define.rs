@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
 use crate::planner::{CircuitPlan, PlanContext};
 use crate::sinks::{Sink, SinkError};
+use crate::sources::Reading;
 use crate::sql::Statement;
 use crate::sql::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkFrom};
 use crate::types::{Column, ObjectId, Offsets, RelationSchema, Report, SqlState};
@@ -84,7 +85,7 @@ impl Coordinator {
         let spec = source_spec(&entry, connector, options, format, encode)?;
         let probe = spec.clone();
         *start = blocking(move || {
-            let mut source = crate::sources::open(&probe).map_err(|e| e.report())?;
+            let mut source = crate::sources::open(&probe, &Reading::everything(&probe)).map_err(|e| e.report())?;
             source.start().map_err(|e| e.report())
         })
         .await?;

@@ -47,6 +47,8 @@ pub struct Driver {
     pub incarnation: u64,
     pub checkpointed: Epoch,
     pub checkpoint_interval: Duration,
+    /// How many threads decode a source's records at once.
+    pub workers: usize,
     /// The checkpoint that is being written.
     pub writing: Option<Writing>,
     pub frontier: Arc<Frontier>,
@@ -204,16 +206,19 @@ impl Driver {
     /// Takes in what a source's thread tells.
     fn note(&mut self, event: Event) {
         match event {
-            Event::Records { source, batches } => {
+            Event::Records { source, run, batches } => {
                 // Records of a source that has stopped are read again when it is started again.
                 if let Some(source) = self.source_mut(source)
                     && source.worker.is_some()
+                    && source.run == run
                 {
                     source.queue.extend(batches);
                 }
             }
-            Event::SourceState { source, error, stopped } => {
-                if let Some(source) = self.source_mut(source) {
+            Event::SourceState { source, run, error, stopped } => {
+                if let Some(source) = self.source_mut(source)
+                    && source.run == run
+                {
                     source.error = error;
                     source.stopped = stopped;
                 }
@@ -231,7 +236,7 @@ impl Driver {
         }
     }
 
-    fn source_errors(&self) -> BTreeMap<ObjectId, Report> {
+    pub fn source_errors(&self) -> BTreeMap<ObjectId, Report> {
         self.relations
             .iter()
             .filter_map(|(id, relation)| match &relation.kind {

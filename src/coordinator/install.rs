@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
+use crate::sources::Reading;
 use crate::state::{SinkIndex, Staged, TraceSet, Writes};
-use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
+use crate::types::{Epoch, ObjectId, Offsets, Projection, Report, SqlState};
 use crate::zset::Delta;
 
 use super::backfill;
 use super::command::{Install, InstallWhat};
 use super::driver::{Driver, SinkFeed};
 use super::failures;
-use super::relation::{Relation, RelationKind, SourceRelation, ViewRelation, dead_letter_schema};
+use super::relation::{Relation, SourceRelation, ViewRelation, dead_letter_schema};
 use super::sink_worker::SinkWorker;
-use super::source_worker::SourceWorker;
 
 impl Driver {
     /// Makes the object, fills it from the past of what it reads, and publishes it.
@@ -80,6 +80,7 @@ impl Driver {
         }
         self.publish();
         self.start_source(id)?;
+        self.read_what_is_needed()?;
         Ok(id)
     }
 
@@ -110,7 +111,7 @@ impl Driver {
             (InstallWhat::View, _) => {}
             (InstallWhat::MaterializedView { plan }, _) => {
                 let mut view = ViewRelation::new(id, &plan, Some(&schema.primary_key), &self.traces)?;
-                self.fill(&mut view, &plan.relations(), epoch, &mut |_| {})?;
+                self.fill(&mut view, epoch, &mut |_| {})?;
                 self.relations.insert(id, Relation::view(view));
             }
             (InstallWhat::Sink { sink, interval, plan }, Definition::Sink { connector, input, .. }) => {
@@ -124,14 +125,17 @@ impl Driver {
                 let input = match (input, plan) {
                     (SinkInput::Query { .. }, Some(plan)) => {
                         let mut query = ViewRelation::new(id, &plan, None, &self.traces)?;
-                        self.fill(&mut query, &plan.relations(), epoch, &mut keep)?;
+                        self.fill(&mut query, epoch, &mut keep)?;
                         self.relations.insert(id, Relation::view(query));
                         id
                     }
                     (SinkInput::Relation(input), None) => {
                         let relation = self.relations.get(input).ok_or_else(|| Report::internal("a sink without an input"))?;
                         if !discards {
-                            backfill::past(relation, self.offsets.get(input).unwrap_or(&Offsets::default()), &mut |delta| {
+                            let columns = self.catalog.get(*input).map_or(0, |entry| entry.schema.columns.len());
+                            let reading = Reading { columns: Projection::everything(columns), threads: self.workers };
+                            let none = Offsets::default();
+                            backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta| {
                                 keep(delta);
                                 Ok(())
                             })?;
@@ -151,27 +155,16 @@ impl Driver {
 
     /// Feeds a new view the past of its inputs: chunk by chunk, the sum of the chunks being the whole past. `take` gets the
     /// changes that come out.
-    pub fn fill(&self, view: &mut ViewRelation, inputs: &[ObjectId], epoch: Epoch, take: &mut dyn FnMut(Delta)) -> Result<(), Report> {
+    pub fn fill(&self, view: &mut ViewRelation, epoch: Epoch, take: &mut dyn FnMut(Delta)) -> Result<(), Report> {
         let now = self.now.max(super::clock::now_micros());
         take(view.step(epoch, now, &BTreeMap::new())?.0);
-        for input in inputs {
+        for (input, columns) in view.reads.clone() {
+            let (input, reading) = (&input, Reading { columns, threads: self.workers });
             let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
             let none = Offsets::default();
-            backfill::past(relation, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
+            backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
                 view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|(delta, _)| take(delta))
             })?;
-        }
-        Ok(())
-    }
-
-    /// Starts to read a source from where the database is.
-    pub fn start_source(&mut self, id: ObjectId) -> Result<(), Report> {
-        let from = self.offsets.get(&id).cloned().unwrap_or_default();
-        let events = self.events.clone();
-        if let Some(RelationKind::Source(source)) = self.relations.get_mut(&id).map(|r| &mut r.kind)
-            && !source.stopped
-        {
-            source.worker = Some(SourceWorker::start(id, source.spec.clone(), from, events)?);
         }
         Ok(())
     }
@@ -198,7 +191,7 @@ impl Driver {
         self.epoch = self.epoch.next();
         self.checkpoint(writes)?;
         self.publish();
-        Ok(())
+        self.read_what_is_needed()
     }
 }
 

@@ -22,6 +22,7 @@ mod metrics;
 mod operator_gauges;
 mod profile;
 mod published;
+mod readers;
 mod recovery;
 mod relation;
 mod replan;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::catalog::{Catalog, Definition, Entry, SinkInput};
 use crate::planner::CircuitPlan;
 use crate::sinks::SinkSpec;
-use crate::sources::{Source, SourceSpec};
+use crate::sources::{Reading, Source, SourceSpec};
 use crate::state::{CheckpointRecord, Journal, JournalEntry, zset_from_ipc};
 use crate::types::{Epoch, ObjectId, Offsets, Report};
 use crate::zset::Delta;
@@ -114,7 +114,7 @@ impl Driver {
     fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
         let mut writes = forget_view(&self.traces, entry.id);
         let mut view = ViewRelation::new(entry.id, plan, key, &self.traces)?;
-        self.fill(&mut view, &plan.relations(), self.epoch, &mut |_| {})?;
+        self.fill(&mut view, self.epoch, &mut |_| {})?;
         self.relations.insert(entry.id, Relation::view(view));
         let mut renewed = entry.clone();
         if let Definition::MaterializedView { fingerprint: stored, .. }
@@ -135,8 +135,9 @@ impl Driver {
         }
         for (id, until) in &entry.offsets {
             let from = self.offsets.get(id).cloned().unwrap_or_default();
+            let Some(reading) = self.reading(*id) else { continue };
             let Some(RelationKind::Source(source)) = self.relations.get_mut(id).map(|r| &mut r.kind) else { continue };
-            match read_journalled(&source.spec, readers.remove(id), &from, until, &mut source.queue) {
+            match read_journalled(&source.spec, &reading, readers.remove(id), &from, until, &mut source.queue) {
                 Ok(reader) => {
                     readers.insert(*id, reader);
                 }
@@ -160,6 +161,7 @@ impl Driver {
 /// Reads one journalled stretch; waits for as long as the source does not answer.
 fn read_journalled(
     spec: &SourceSpec,
+    reading: &Reading,
     reader: Option<Box<dyn Source>>,
     from: &Offsets,
     until: &Offsets,
@@ -167,7 +169,7 @@ fn read_journalled(
 ) -> Result<Box<dyn Source>, Report> {
     let mut reader = reader;
     loop {
-        let mut source = match reader.take().map(Ok).unwrap_or_else(|| crate::sources::open(spec)) {
+        let mut source = match reader.take().map(Ok).unwrap_or_else(|| crate::sources::open(spec, reading)) {
             Ok(source) => source,
             Err(error) if error.is_transient() => {
                 tracing::warn!(source = %spec.name, "waiting for it, to read journalled records again: {}", error.report());

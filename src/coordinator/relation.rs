@@ -8,9 +8,10 @@ use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use crate::dataflow::circuit::error_schema;
 use crate::dataflow::{Circuit, Materialize, Upsert};
 use crate::planner::CircuitPlan;
+use crate::planner::circuit_plan::needs;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
 use crate::state::{Trace, TraceSet};
-use crate::types::{Column, Epoch, ObjectId, Offsets, RelationSchema, Report, SqlType, TraceId};
+use crate::types::{Column, Epoch, ObjectId, Offsets, Projection, RelationSchema, Report, SqlType, TraceId};
 use crate::zset::{Delta, ZSet};
 
 use super::clock;
@@ -71,6 +72,9 @@ pub struct SourceRelation {
     pub queue: Vec<SourceBatch>,
     /// `None` while recovering.
     pub worker: Option<SourceWorker>,
+    /// How many readers there were, and what the last of them reads.
+    pub run: u64,
+    pub read: Option<Projection>,
     /// Why it is not read now, and whether it has stopped for good.
     pub error: Option<Report>,
     pub stopped: bool,
@@ -91,6 +95,8 @@ pub struct ViewRelation {
     pub circuit: Circuit,
     /// The relations that the circuit reads.
     pub inputs: Vec<ObjectId>,
+    /// What of them.
+    pub reads: BTreeMap<ObjectId, Projection>,
     /// `None` for the query of a sink: its changes go out, and nobody reads their sum.
     pub rows: Option<Materialize>,
     pub errors: Trace,
@@ -117,6 +123,8 @@ impl SourceRelation {
             upsert,
             queue: Vec::new(),
             worker: None,
+            run: 0,
+            read: None,
             error: None,
             stopped: false,
             counts: SourceCounts::default(),
@@ -156,6 +164,8 @@ impl SourceRelation {
                 output.delta
             }
             None => {
+                // Rows of what is read.
+                let schema = changes.first().map_or(schema, |c| c.rows.schema());
                 let parts: Vec<ZSet> = changes.into_iter().map(|c| ZSet::of_rows(c.rows)).collect();
                 Delta(ZSet::concat(&schema, &parts).map_err(Report::internal)?)
             }
@@ -188,7 +198,7 @@ impl ViewRelation {
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
         let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?.timed(clock::stopwatch());
-        Ok(ViewRelation { circuit, inputs: plan.relations(), rows, errors })
+        Ok(ViewRelation { circuit, inputs: plan.relations(), reads: needs::of_relations(plan), rows, errors })
     }
 
     /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date. Where

@@ -16,8 +16,8 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 
 use crate::dataflow::Materialized;
-use crate::sources::SourceSpec;
-use crate::types::{Offsets, Report};
+use crate::sources::{Reading, SourceSpec};
+use crate::types::{Offsets, Projection, Report};
 use crate::zset::{Delta, ZSet, take_rows};
 
 use super::backfill;
@@ -146,7 +146,10 @@ impl PartitionStream for Scan {
                 let out = builder.tx();
                 builder.spawn_blocking(move || {
                     let Rows::ReadAgain { spec, from, until } = &*rows else { return Ok(()) };
-                    let sent = backfill::read_again(spec, from, until, &mut |delta| {
+                    let mut read = Projection::nothing(spec.schema.columns.len());
+                    columns.iter().for_each(|column| read.add(*column));
+                    let reading = Reading { columns: read, threads: 1 };
+                    let sent = backfill::read_again(spec, &reading, from, until, &mut |delta| {
                         let batch = repeated(&delta.0).and_then(|batch| Ok(batch.project(&columns)?));
                         // The reader of the stream may have stopped early: nothing more is wanted.
                         out.blocking_send(batch).map_err(|_| Report::internal("nobody reads any more"))

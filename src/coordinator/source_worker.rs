@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
-use crate::sources::{Budget, Source, SourceSpec};
+use crate::sources::{Budget, Reading, Source, SourceSpec};
 use crate::types::{ObjectId, Offsets, Report};
 
 use super::command::Event;
@@ -29,14 +29,20 @@ pub struct SourceWorker {
 }
 
 impl SourceWorker {
-    /// Starts reading at `from`.
-    pub fn start(id: ObjectId, spec: SourceSpec, from: Offsets, events: Sender<Event>) -> Result<SourceWorker, Report> {
+    /// Starts reading at `from`. `run` is a number that no other reader of the source has.
+    pub fn start(
+        (id, run): (ObjectId, u64),
+        spec: SourceSpec,
+        reading: Reading,
+        from: Offsets,
+        events: Sender<Event>,
+    ) -> Result<SourceWorker, Report> {
         let (orders, inbox) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let counter = waiting.clone();
         std::thread::Builder::new()
             .name(format!("source-{}", spec.name))
-            .spawn(move || Reader { id, spec, events, inbox, waiting: counter }.run(from))
+            .spawn(move || Reader { id, run, spec, reading, events, inbox, waiting: counter }.run(from))
             .map_err(Report::internal)?;
         Ok(SourceWorker { orders, waiting })
     }
@@ -66,7 +72,9 @@ impl Drop for SourceWorker {
 
 struct Reader {
     id: ObjectId,
+    run: u64,
     spec: SourceSpec,
+    reading: Reading,
     events: Sender<Event>,
     inbox: Receiver<Order>,
     waiting: Arc<AtomicUsize>,
@@ -76,7 +84,7 @@ impl Reader {
     fn run(self, from: Offsets) {
         let mut failing = false;
         let mut source = loop {
-            match crate::sources::open(&self.spec).and_then(|mut s| s.resume(&from, None).map(|()| s)) {
+            match crate::sources::open(&self.spec, &self.reading).and_then(|mut s| s.resume(&from, None).map(|()| s)) {
                 Ok(source) => break source,
                 Err(error) => {
                     failing = true;
@@ -105,12 +113,12 @@ impl Reader {
                 Ok(batches) => {
                     if failing {
                         failing = false;
-                        self.tell(Event::SourceState { source: self.id, error: None, stopped: false });
+                        self.tell(Event::SourceState { source: self.id, run: self.run, error: None, stopped: false });
                     }
                     if !batches.is_empty() {
                         let bytes = batches.iter().map(|b| b.bytes).sum();
                         self.waiting.fetch_add(bytes, Ordering::AcqRel);
-                        self.tell(Event::Records { source: self.id, batches });
+                        self.tell(Event::Records { source: self.id, run: self.run, batches });
                     } else if source.finished() {
                         // Nothing more will come; orders still do.
                         let Ok(order) = self.inbox.recv() else { return };
@@ -138,7 +146,7 @@ impl Reader {
     fn report(&self, error: &crate::sources::SourceError) -> bool {
         let transient = error.is_transient();
         tracing::warn!(source = %self.spec.name, "{}", error.report());
-        self.tell(Event::SourceState { source: self.id, error: Some(error.report()), stopped: !transient });
+        self.tell(Event::SourceState { source: self.id, run: self.run, error: Some(error.report()), stopped: !transient });
         if !transient {
             // Stays to answer, so that a FLUSH is told rather than left waiting.
             while let Ok(order) = self.inbox.recv() {
@@ -167,7 +175,7 @@ impl Reader {
             Order::Ends { token } => {
                 let ends = match source {
                     Some(source) => source.ends().map_err(|e| e.report()),
-                    None => crate::sources::open(&self.spec).and_then(|mut s| s.ends()).map_err(|e| e.report()),
+                    None => crate::sources::open(&self.spec, &self.reading).and_then(|mut s| s.ends()).map_err(|e| e.report()),
                 };
                 self.tell(Event::Ends { source: self.id, token, ends });
             }

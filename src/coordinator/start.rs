@@ -69,6 +69,7 @@ impl Coordinator {
             incarnation: 1,
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
+            workers: config.workers,
             writing: None,
             frontier: frontier.clone(),
             metrics: metrics.clone(),

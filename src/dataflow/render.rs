@@ -3,9 +3,11 @@
 //! Trace slots are given out in a depth-first walk, inputs before their consumer, so the same plan finds the state that
 //! it left. How many an operator takes is its own affair; it depends on the plan alone.
 
-use crate::planner::circuit_plan::CircuitPlan;
+use std::collections::BTreeMap;
+
+use crate::planner::circuit_plan::{CircuitPlan, needs};
 use crate::state::TraceSet;
-use crate::types::{ObjectId, TraceId};
+use crate::types::{ObjectId, Projection, TraceId};
 
 use super::circuit::{Circuit, Feed, Node};
 use super::error::DataflowError;
@@ -30,18 +32,19 @@ impl Circuit {
     /// When the plan asks for what no operator does, or the stored state is of another plan.
     pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
-        let mut rendered = Rendered::default();
+        let mut rendered = Rendered { nodes: Vec::new(), plans: Vec::new(), reads: needs::of_relations(plan) };
         render(plan, &mut slots, &mut rendered)?;
         Ok(Circuit::new(rendered.nodes, rendered.profiles, slots.next()))
     }
 }
 
-#[derive(Default)]
 struct Rendered<'a> {
     nodes: Vec<Node>,
     profiles: Vec<OperatorProfile>,
     /// The plan of each node.
     plans: Vec<&'a CircuitPlan>,
+    /// What is read of each relation, wherever in the plan: an input may have several readers.
+    reads: BTreeMap<ObjectId, Projection>,
 }
 
 /// The node of the plan, which is the last one unless it was there before.
@@ -58,7 +61,8 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
     let operator: Box<dyn Operator> = match plan {
         CircuitPlan::Input { relation, schema, .. } => {
             feed = Feed::Relation(*relation, schema.clone());
-            Box::new(Input::new(schema.clone()))
+            let read = rendered.reads.get(relation).ok_or_else(|| DataflowError::Plan("an input that nothing is known of".into()))?;
+            Box::new(Input::new(schema, read.clone()))
         }
         CircuitPlan::Constant { rows } => Box::new(Constant::new(rows, slots)?),
         CircuitPlan::Filter { predicate, .. } => Box::new(Filter::new(predicate.clone())),

@@ -5,6 +5,8 @@
 //! numbered in the order of a depth-first walk, inputs before their consumer, so the same plan has the same traces.
 //! The printed form (`Display`) is what `EXPLAIN` shows and what the stored fingerprint of a view is made of.
 
+pub mod needs;
+
 use std::fmt;
 use std::sync::Arc;
 

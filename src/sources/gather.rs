@@ -47,6 +47,15 @@ impl Gather {
         }
     }
 
+    /// Takes the line that begins at `from`, if it looks as one did before; its end. Not for lines that may be over the limit.
+    #[inline]
+    pub fn follow_line(&mut self, decoder: &mut Decoder, text: &str, from: usize) -> Option<usize> {
+        let end = decoder.follow_line(text, from, &mut self.builder)?;
+        self.records += 1;
+        self.bytes += end + 1 - from;
+        Some(end)
+    }
+
     /// Takes a record that is over the limit, given its beginning or all of it.
     pub fn take_oversized(&mut self, raw: &[u8], offset: i64, size: usize) {
         self.records += 1;

@@ -15,6 +15,7 @@ pub mod gather;
 pub mod kafka;
 pub mod open;
 pub mod options;
+pub mod side_by_side;
 pub mod source;
 pub mod spec;
 
@@ -23,5 +24,6 @@ mod testing;
 
 pub use error::SourceError;
 pub use open::{open, validate};
+pub use side_by_side::Reading;
 pub use source::{Budget, DeadRecord, Source, SourceBatch};
 pub use spec::{Connector, Encode, Format, SourceSpec};

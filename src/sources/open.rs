@@ -5,6 +5,7 @@ use super::error::SourceError;
 use super::file::FileSource;
 use super::format::Decoder;
 use super::kafka::KafkaSource;
+use super::side_by_side::Reading;
 use super::source::Source;
 use super::spec::{Connector, SourceSpec};
 
@@ -23,10 +24,10 @@ pub fn validate(spec: &SourceSpec) -> Result<(), SourceError> {
 ///
 /// # Errors
 /// Those of [`validate`].
-pub fn open(spec: &SourceSpec) -> Result<Box<dyn Source>, SourceError> {
+pub fn open(spec: &SourceSpec, reading: &Reading) -> Result<Box<dyn Source>, SourceError> {
     Ok(match spec.connector {
-        Connector::Kafka => Box::new(KafkaSource::new(spec)?),
-        Connector::File => Box::new(FileSource::new(spec)?),
-        Connector::Datagen => Box::new(DatagenSource::new(spec)?),
+        Connector::Kafka => Box::new(KafkaSource::new(spec, reading)?),
+        Connector::File => Box::new(FileSource::new(spec, reading)?),
+        Connector::Datagen => Box::new(DatagenSource::new(spec, reading)?),
     })
 }

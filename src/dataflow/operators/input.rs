@@ -1,19 +1,21 @@
-//! Input: the changes of a relation as they are, under the plan's column names.
+//! Input: the changes of a relation under the plan's column names, without what the plan does not read. Linear.
 
 use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operator::{Operator, StepContext};
-use crate::dataflow::operators::union::renamed;
+use crate::types::Projection;
 use crate::zset::Delta;
 
 pub struct Input {
+    read: Projection,
     schema: SchemaRef,
 }
 
 impl Input {
-    pub fn new(schema: SchemaRef) -> Input {
-        Input { schema }
+    /// `schema` is the whole relation's, as the plan has it.
+    pub fn new(schema: &SchemaRef, read: Projection) -> Input {
+        Input { schema: read.schema(schema), read }
     }
 }
 
@@ -23,6 +25,7 @@ impl Operator for Input {
     }
 
     fn step(&mut self, inputs: &[&Delta], _: &mut StepContext) -> Result<Delta, DataflowError> {
-        Ok(Delta(renamed(&inputs[0].0, &self.schema)?))
+        let input = &inputs[0].0;
+        Ok(Delta(input.with_rows(self.read.apply(input.rows(), &self.schema)?)))
     }
 }

@@ -32,6 +32,11 @@ pub fn is_field(name: &str) -> bool {
     name.starts_with(PREFIX)
 }
 
+/// The field that a function of that name reads.
+pub fn field_read(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX)
+}
+
 /// `(expr).field`.
 pub fn field(expr: Expr, field: &str) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(field_function(field), vec![expr]))

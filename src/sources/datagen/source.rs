@@ -8,6 +8,7 @@ use super::rows;
 use crate::sources::error::SourceError;
 use crate::sources::format::{ChangeBuilder, Decoder};
 use crate::sources::gather::Gather;
+use crate::sources::side_by_side::Reading;
 use crate::sources::source::{Budget, Source, SourceBatch};
 use crate::sources::spec::SourceSpec;
 use crate::types::{Offsets, RelationSchema};
@@ -26,9 +27,9 @@ pub struct DatagenSource {
 }
 
 impl DatagenSource {
-    pub fn new(spec: &SourceSpec) -> Result<DatagenSource, SourceError> {
+    pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<DatagenSource, SourceError> {
         let config = DatagenConfig::of(spec)?;
-        let decoder = Decoder::new(spec)?;
+        let decoder = Decoder::reading(spec, &reading.columns)?;
         Ok(DatagenSource { config, relation: spec.schema.clone(), decoder, next: 0, until: None, resumed: None })
     }
 

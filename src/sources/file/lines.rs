@@ -1,27 +1,27 @@
 //! Blocks of bytes cut into lines.
 
-use std::io::BufRead;
-
-/// Where the first newline is. Reading up to it is the standard library's fastest search for a byte.
+/// Where the first newline is.
 pub fn newline(bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    match rest.skip_until(b'\n') {
-        Ok(taken) if taken > 0 && bytes[taken - 1] == b'\n' => Some(taken - 1),
-        _ => None,
+    memchr::memchr(b'\n', bytes)
+}
+
+/// Cuts a block of whole lines into `count` pieces of whole lines that are about as long; fewer where lines are long.
+pub fn pieces(block: &[u8], count: usize) -> Vec<&[u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), block);
+    for left in (2..=count).rev() {
+        let middle = rest.len() / left;
+        let Some(end) = newline(&rest[middle..]) else { break };
+        let (piece, others) = rest.split_at(middle + end + 1);
+        pieces.push(piece);
+        rest = others;
     }
+    if !rest.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
 }
 
-/// The lines of a block with their positions in it, without their ends. What follows the last newline is no line.
-pub fn whole_lines(block: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at;
-        let length = newline(&block[start..])?;
-        at = start + length + 1;
-        Some((start, &block[start..start + length]))
-    })
-}
-
+#[inline]
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(u8::is_ascii_whitespace)
 }
@@ -31,12 +31,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_have_newlines() {
-        let block = b"a\n\nbc\r\nrest";
-        let lines: Vec<_> = whole_lines(block).collect();
-        assert_eq!(lines, [(0, &b"a"[..]), (2, &b""[..]), (3, &b"bc\r"[..])]);
+    fn newlines_and_blanks() {
+        assert_eq!(newline(b"bc\r\nrest"), Some(3));
+        assert_eq!(newline(b"rest"), None);
+        assert_eq!(newline(b""), None);
         assert!(is_blank(b" \r"));
         assert!(!is_blank(b" x"));
-        assert_eq!(newline(b""), None);
+    }
+
+    #[test]
+    fn pieces_are_the_block_again() {
+        let block: Vec<u8> = (0..200).flat_map(|i| [vec![b'x'; i * 7 % 31], vec![b'\n']].concat()).collect();
+        for count in 1..20 {
+            let pieces = pieces(&block, count);
+            assert_eq!(pieces.len(), count);
+            assert!(pieces.iter().all(|piece| piece.ends_with(b"\n") && piece.len() < 2 * block.len() / count + 32));
+            assert_eq!(pieces.concat(), block);
+        }
+        assert_eq!(pieces(b"one line\n", 3), [b"one line\n"]);
+        assert_eq!(pieces(b"", 3), [b""; 0]);
     }
 }

@@ -13,6 +13,7 @@ use super::wrapped::Wrapped;
 use crate::sources::error::SourceError;
 use crate::sources::format::{Decoder, Record};
 use crate::sources::gather::Gather;
+use crate::sources::side_by_side::{Decoders, Reading};
 use crate::sources::source::{Budget, Source, SourceBatch};
 use crate::sources::spec::SourceSpec;
 use crate::types::{Offsets, Report, SqlState};
@@ -23,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 pub struct FileSource {
     config: FileConfig,
-    decoder: Decoder,
+    decoders: Decoders,
     files: BTreeMap<String, Tail>,
     replaying: bool,
     refreshed: Option<Instant>,
@@ -33,9 +34,9 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    pub fn new(spec: &SourceSpec) -> Result<FileSource, SourceError> {
-        let (config, decoder) = (FileConfig::of(spec)?, Decoder::new(spec)?);
-        Ok(FileSource { config, decoder, files: BTreeMap::new(), replaying: false, refreshed: None, turn: None, finished: false })
+    pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<FileSource, SourceError> {
+        let (config, decoders) = (FileConfig::of(spec)?, Decoders::new(spec, reading)?);
+        Ok(FileSource { config, decoders, files: BTreeMap::new(), replaying: false, refreshed: None, turn: None, finished: false })
     }
 
     /// The files that are there now, by name.
@@ -64,7 +65,7 @@ impl FileSource {
                 new.insert(Tail::open(&path, 0, None)?);
             }
         }
-        self.decoder.set_partitions(self.files.len());
+        self.decoders.set_partitions(self.files.len());
         Ok(())
     }
 
@@ -74,63 +75,154 @@ impl FileSource {
         let behind = self.turn.as_ref().map_or(0, |turn| order.partition_point(|name| name <= turn));
         let turns = behind.min(order.len());
         order.rotate_left(turns);
-        let (mut batches, mut bytes, mut records) = (Vec::new(), 0, 0);
+        let (mut read, mut bytes, mut records) = (Vec::new(), 0, 0);
         for name in order {
             if bytes >= budget.bytes.max(1) || records >= budget.records.max(1) {
                 break;
             }
-            match self.read(&name, budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records)) {
+            let (most, lines) = (budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records).max(1));
+            let Some(tail) = self.files.get_mut(&name).filter(|tail| !tail.done()) else { continue };
+            match read_some(tail, most.min(tail.bytes_of(lines)), &self.config) {
                 Ok(None) => {}
-                Ok(Some(batch)) => {
-                    bytes += batch.bytes;
-                    records += batch.records;
-                    batches.push(batch);
-                    self.turn = Some(name);
+                Ok(Some((stretch, next))) => {
+                    let share = tail.lines_in(stretch.size()).min(lines);
+                    bytes += stretch.size();
+                    records += share;
+                    self.turn = Some(name.clone());
+                    read.push(Read { name, stretch, next, share });
                 }
                 // What was read before the error is given first; the error comes again with the next poll.
-                Err(_) if !batches.is_empty() => break,
+                Err(_) if !read.is_empty() => break,
                 Err(error) => return Err(error),
+            }
+        }
+        self.decode(read)
+    }
+
+    /// The batches of what was read. The files are then where their batches end.
+    fn decode(&mut self, read: Vec<Read>) -> Result<Vec<SourceBatch>, SourceError> {
+        let FileSource { config, decoders, files, .. } = self;
+        let mut work = Vec::new();
+        for Read { name, stretch, next, share } in &read {
+            let start = files.get(name).map_or(0, |tail| tail.next);
+            let Stretch::Lines(block) = stretch else {
+                work.push(Piece { name, start, next: *next, most: 1, part: Part::Oversized(stretch) });
+                continue;
+            };
+            let (mut at, pieces) = (start, lines::pieces(block, decoders.pieces_of(block.len())));
+            let most = (share / pieces.len().max(1)).max(1);
+            for lines in pieces {
+                let end = at + lines.len() as i64;
+                work.push(Piece { name, start: at, next: end.min(*next), most, part: Part::Lines(lines) });
+                at = end;
+            }
+        }
+        let decoded = decoders.decode(&work, |decoder, piece| piece.decode(decoder, config));
+        let mut batches: Vec<SourceBatch> = Vec::new();
+        for (piece, batch) in work.iter().zip(decoded) {
+            let (Some(tail), batch) = (files.get_mut(piece.name), batch?) else { continue };
+            // A piece with more lines than its share is not decoded to its end; what is behind it comes again.
+            if tail.next == piece.start {
+                tail.next = batch.next;
+                tail.note_lines(batch.bytes, batch.records);
+                batches.push(batch);
+            }
+        }
+        drop(work);
+        for Read { name, stretch, .. } in read {
+            if let (Some(tail), Stretch::Lines(block)) = (files.get_mut(&name), stretch) {
+                tail.give_back(block);
             }
         }
         Ok(batches)
     }
+}
 
-    fn read(&mut self, name: &str, bytes: usize, records: usize) -> Result<Option<SourceBatch>, SourceError> {
-        let FileSource { config, decoder, files, .. } = self;
-        let Some(tail) = files.get_mut(name).filter(|tail| !tail.done()) else { return Ok(None) };
-        let stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
-        let mut gather = Gather::new(decoder, name, name, config.max_record_bytes)?;
-        let start = tail.next;
-        match stretch {
-            Stretch::Nothing => return Ok(None),
-            Stretch::Oversized { start: beginning, size } => {
-                gather.take_oversized(&beginning, start, size);
-                tail.next += size as i64;
-            }
-            Stretch::Lines(block) => {
-                let mut next = start + block.len() as i64;
-                for (at, line) in lines::whole_lines(&block) {
-                    if gather.records() >= records.max(1) {
-                        next = start + at as i64;
-                        break;
-                    }
-                    if !lines::is_blank(line) {
-                        take(config, decoder, &mut gather, line, start + at as i64);
-                    }
-                }
-                // The newline of a last line that had none is not there.
-                tail.next = tail.until.map_or(next, |until| next.min(until)).min(tail.size()?);
-            }
+/// What was read of a file.
+struct Read {
+    name: String,
+    stretch: Stretch,
+    /// The offset behind it.
+    next: i64,
+    /// How many lines of it may be decoded at most.
+    share: usize,
+}
+
+/// What comes next in a file, and the offset behind it.
+fn read_some(tail: &mut Tail, bytes: usize, config: &FileConfig) -> Result<Option<(Stretch, i64)>, SourceError> {
+    let stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
+    let mut next = tail.next;
+    match &stretch {
+        Stretch::Nothing => return Ok(None),
+        Stretch::Oversized { size, .. } => next += *size as i64,
+        Stretch::Lines(block) => {
+            // The newline of a last line that had none is not there.
+            next = (next + block.len() as i64).min(tail.size()?);
+            next = tail.until.map_or(next, |until| next.min(until));
         }
-        gather.finish(tail.next).map(Some)
+    }
+    Ok(Some((stretch, next)))
+}
+
+/// Records of a file that are decoded at once.
+struct Piece<'a> {
+    name: &'a str,
+    start: i64,
+    next: i64,
+    /// So many records are taken at most.
+    most: usize,
+    part: Part<'a>,
+}
+
+enum Part<'a> {
+    Lines(&'a [u8]),
+    Oversized(&'a Stretch),
+}
+
+impl Piece<'_> {
+    fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
+        let mut gather = Gather::new(decoder, self.name, self.name, config.max_record_bytes)?;
+        let end = match self.part {
+            Part::Oversized(stretch) => {
+                gather.take_oversized(stretch.bytes(), self.start, stretch.size());
+                stretch.size()
+            }
+            Part::Lines(block) => self.decode_lines(block, decoder, config, &mut gather),
+        };
+        gather.finish(self.next.min(self.start + end as i64))
+    }
+
+    /// Takes the lines; how far that is.
+    fn decode_lines(&self, block: &[u8], decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
+        // All of it is looked at once; where something is no UTF-8, line by line.
+        let text = std::str::from_utf8(block).ok();
+        let followed = text.filter(|_| block.len() <= config.max_record_bytes);
+        let mut at = 0;
+        while at < block.len() && gather.records() < self.most {
+            if let Some(end) = followed.and_then(|text| gather.follow_line(decoder, text, at)) {
+                at = end + 1;
+                continue;
+            }
+            let Some(length) = lines::newline(&block[at..]) else { break };
+            let line = &block[at..at + length];
+            if !lines::is_blank(line) {
+                take(config, decoder, gather, (text, at), line, self.start + at as i64);
+            }
+            at += length + 1;
+        }
+        at
     }
 }
 
-fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, line: &[u8], offset: i64) {
+fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, text: (Option<&str>, usize), line: &[u8], offset: i64) {
     let size = line.len() + 1;
-    match config.wrapped.then(|| Wrapped::of_line(line)).flatten() {
-        Some(wrapped) if line.len() <= config.max_record_bytes => gather.take(decoder, &wrapped.record(), offset, size),
-        _ => gather.take(decoder, &Record::of_value(line), offset, size),
+    let (record, line_text) = match text {
+        (Some(text), at) => (Record::stretch(text, at, at + line.len()), text.get(at..at + line.len())),
+        (None, _) => (Record::of_value(line), std::str::from_utf8(line).ok().filter(|_| config.wrapped)),
+    };
+    match line_text.filter(|_| config.wrapped && line.len() <= config.max_record_bytes).and_then(Wrapped::of_line) {
+        Some(wrapped) => gather.take(decoder, &wrapped.record(), offset, size),
+        None => gather.take(decoder, &record, offset, size),
     }
 }
 
@@ -175,7 +267,7 @@ impl Source for FileSource {
             let tail = Tail::open(path, from.get(&name).unwrap_or(0), end)?;
             files.insert(name, tail);
         }
-        self.decoder.set_partitions(count);
+        self.decoders.set_partitions(count);
         self.files = files;
         self.replaying = until.is_some();
         self.refreshed = Some(Instant::now());

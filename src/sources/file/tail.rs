@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use super::lines;
 use crate::sources::error::SourceError;
 
+/// How long lines are taken to be before any has been seen.
+const LINE: usize = 64;
 /// How much is read at once.
 const BLOCK: usize = 1 << 20;
 
@@ -20,6 +22,10 @@ pub struct Tail {
     pub until: Option<i64>,
     /// How far a line that is over the limit has been searched for its end.
     searched: i64,
+    /// A block that was given back, to be filled again.
+    spare: Vec<u8>,
+    /// How long its lines were, about.
+    line_bytes: usize,
 }
 
 /// What the next stretch of a file holds.
@@ -32,15 +38,56 @@ pub enum Stretch {
     Nothing,
 }
 
+impl Stretch {
+    /// What was read; of a line over the limit the beginning.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Stretch::Lines(block) => block,
+            Stretch::Oversized { start, .. } => start,
+            Stretch::Nothing => &[],
+        }
+    }
+
+    /// How many bytes of the file it is.
+    pub fn size(&self) -> usize {
+        match self {
+            Stretch::Oversized { size, .. } => *size,
+            other => other.bytes().len(),
+        }
+    }
+}
+
 impl Tail {
     pub fn open(path: &Path, next: i64, until: Option<i64>) -> Result<Tail, SourceError> {
         let file = File::open(path).map_err(|e| unavailable(path, &e))?;
-        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next };
+        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next, spare: Vec::new(), line_bytes: LINE };
         let size = tail.size()?;
         match [Some(next), until].into_iter().flatten().find(|offset| *offset > size) {
             Some(offset) => Err(tail.lost(format!("It was read up to byte {offset} and now has {size}."))),
             None => Ok(tail),
         }
+    }
+
+    /// Takes note of how many bytes so many lines had.
+    pub fn note_lines(&mut self, bytes: usize, lines: usize) {
+        if let Some(average) = bytes.checked_div(lines) {
+            self.line_bytes = average.max(1);
+        }
+    }
+
+    /// How many lines so many bytes may well have.
+    pub fn lines_in(&self, bytes: usize) -> usize {
+        bytes / self.line_bytes * 2 + 16
+    }
+
+    /// How many bytes so many lines may well have.
+    pub fn bytes_of(&self, lines: usize) -> usize {
+        lines.saturating_mul(self.line_bytes)
+    }
+
+    /// Takes a block back, whose memory the next one can use.
+    pub fn give_back(&mut self, block: Vec<u8>) {
+        self.spare = block;
     }
 
     /// True when all of the stretch that is asked for has been read.
@@ -82,8 +129,9 @@ impl Tail {
         }
         let mut want = left.min(BLOCK).min(budget.max(1));
         loop {
-            let mut block = self.bytes(self.next, want)?;
-            if let Some(last) = block.iter().rposition(|b| *b == b'\n') {
+            let mut block = std::mem::take(&mut self.spare);
+            self.read_into(&mut block, self.next, want)?;
+            if let Some(last) = memchr::memrchr(b'\n', &block) {
                 block.truncate(last + 1);
                 return Ok(Stretch::Lines(block));
             }
@@ -132,9 +180,15 @@ impl Tail {
 
     /// Exactly `count` bytes at `at`; the file was seen to have them.
     fn bytes(&self, at: i64, count: usize) -> Result<Vec<u8>, SourceError> {
-        let mut bytes = vec![0; count];
-        match self.file.read_exact_at(&mut bytes, at as u64) {
-            Ok(()) => Ok(bytes),
+        let mut bytes = Vec::new();
+        self.read_into(&mut bytes, at, count)?;
+        Ok(bytes)
+    }
+
+    fn read_into(&self, bytes: &mut Vec<u8>, at: i64, count: usize) -> Result<(), SourceError> {
+        bytes.resize(count, 0);
+        match self.file.read_exact_at(bytes, at as u64) {
+            Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.lost("It was cut while it was read.".into())),
             Err(e) => Err(unavailable(&self.path, &e)),
         }

@@ -17,8 +17,7 @@ pub struct Wrapped<'a> {
 
 impl<'a> Wrapped<'a> {
     /// `None` when the line is not of this form: then it is a value by itself.
-    pub fn of_line(line: &'a [u8]) -> Option<Wrapped<'a>> {
-        let text = std::str::from_utf8(line).ok()?;
+    pub fn of_line(text: &'a str) -> Option<Wrapped<'a>> {
         // A message's value starts otherwise, and is not read here.
         let start = text.trim_start().strip_prefix('{')?.trim_start();
         if !["\"key\"", "\"value\"", "\"headers\""].iter().any(|name| start.starts_with(name)) {
@@ -73,6 +72,7 @@ impl<'a> Wrapped<'a> {
             value: self.value.map(str::as_bytes),
             old_key: self.old_key.as_deref().map(str::as_bytes),
             new_key: self.new_key.as_deref().map(str::as_bytes),
+            within: self.value.map(|value| (value, 0)),
         }
     }
 }

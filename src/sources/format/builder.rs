@@ -1,4 +1,5 @@
-//! The change batch under construction: rows are put together column by column and then kept or taken back whole.
+//! The change batch under construction: rows are put together column by column and then kept or taken back whole. Columns
+//! that nobody reads are given their values too, which may refuse the row, and are absent from the batch.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use arrow::error::ArrowError;
 use super::column::{Column, Misfit};
 use super::leaf::Place;
 use super::scalar::Scalar;
-use crate::types::{RelationSchema, SqlType};
+use crate::types::{Part, Projection, RelationSchema, SqlType};
 use crate::zset::{ChangeBatch, ChangeOp};
 
 pub struct ChangeBuilder {
@@ -25,18 +26,19 @@ pub struct ChangeBuilder {
 }
 
 impl ChangeBuilder {
-    /// `Err` names the first column whose type no record can hold.
-    pub fn new(relation: &RelationSchema) -> Result<ChangeBuilder, (String, SqlType)> {
+    /// A batch of what is read. `Err` names the first column whose type no record can hold.
+    pub fn new(relation: &RelationSchema, read: &Projection) -> Result<ChangeBuilder, (String, SqlType)> {
         let schema = relation.arrow();
-        let column = |at: usize| {
+        let column = |at: usize, part: &Part| {
             let column = &relation.columns[at];
-            Column::new(&column.sql_type).ok_or_else(|| (column.name.clone(), column.sql_type.clone()))
+            Column::read_as(&column.sql_type, part).ok_or_else(|| (column.name.clone(), column.sql_type.clone()))
         };
-        let columns = (0..relation.columns.len()).map(column).collect::<Result<Vec<_>, _>>()?;
-        let moved_keys = relation.primary_key.iter().map(|at| column(*at)).collect::<Result<Vec<_>, _>>()?;
+        let columns = (0..relation.columns.len()).map(|at| column(at, read.part(at))).collect::<Result<Vec<_>, _>>()?;
+        let moved_keys = relation.primary_key.iter().map(|at| column(*at, &Part::Whole)).collect::<Result<Vec<_>, _>>()?;
         let key_fields = relation.primary_key.iter().map(|at| schema.fields()[*at].clone()).collect::<Vec<_>>();
         let unchanged = vec![Vec::new(); columns.len()];
         let key_schema = Arc::new(Schema::new(key_fields));
+        let schema = read.schema(&schema);
         Ok(ChangeBuilder { schema, key_schema, columns, ops: Vec::new(), unchanged, moved: Vec::new(), moved_keys })
     }
 
@@ -67,6 +69,7 @@ impl ChangeBuilder {
         self.columns[column].close_struct();
     }
 
+    #[inline]
     fn at(&mut self, place: Place) -> &mut Column {
         let column = &mut self.columns[place.column];
         match place.field {
@@ -75,22 +78,14 @@ impl ChangeBuilder {
         }
     }
 
-    /// [`ChangeBuilder::push`] for a column of whole numbers.
-    pub fn push_integer(&mut self, place: Place, value: i64) -> Result<(), Misfit> {
-        self.at(place).push_integer(value)
+    /// [`Column::push_number`] in that place.
+    #[inline]
+    pub fn push_number(&mut self, place: Place, number: i64) -> Result<(), Misfit> {
+        self.at(place).push_number(number)
     }
 
-    /// [`ChangeBuilder::push`] for a column of timestamps: microseconds since 1970.
-    pub fn push_micros(&mut self, place: Place, micros: i64) -> Result<(), Misfit> {
-        self.at(place).push_micros(micros)
-    }
-
-    /// [`ChangeBuilder::push`] for a column of decimals: the number in units of its last place.
-    pub fn push_unscaled(&mut self, place: Place, unscaled: i128) -> Result<(), Misfit> {
-        self.at(place).push_unscaled(unscaled)
-    }
-
-    /// [`ChangeBuilder::push`] for a column of texts; the text has no NUL.
+    /// [`Column::push_text`] in that place.
+    #[inline]
     pub fn push_text(&mut self, place: Place, text: &str) -> Result<(), Misfit> {
         self.at(place).push_text(text)
     }
@@ -109,12 +104,19 @@ impl ChangeBuilder {
     /// Keeps the row; columns that were given no value are null.
     pub fn keep(&mut self, op: ChangeOp) {
         let row = self.ops.len();
-        for column in self.columns.iter_mut().filter(|c| c.len() == row) {
+        for column in self.columns.iter_mut().filter(|c| c.is_kept() && c.len() == row) {
             column.push_null();
         }
         if self.moved_keys.first().is_some_and(|key| key.len() > self.moved.len()) {
             self.moved.push(row as u32);
         }
+        self.ops.push(op);
+    }
+
+    /// [`ChangeBuilder::keep`] of a row that was given a value for every column but `missing`, and comes from no other key.
+    #[inline]
+    pub fn keep_but(&mut self, op: ChangeOp, missing: &[usize]) {
+        missing.iter().for_each(|column| self.columns[*column].push_null());
         self.ops.push(op);
     }
 
@@ -131,14 +133,14 @@ impl ChangeBuilder {
     /// The rows kept so far; the builder is empty again.
     pub fn finish(&mut self) -> Result<ChangeBatch, ArrowError> {
         let ops = std::mem::take(&mut self.ops);
-        let arrays = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+        let arrays = self.columns.iter_mut().map(|column| column.finish(ops.len())).collect::<Result<Vec<_>, _>>()?;
         let rows = batch(&self.schema, arrays, ops.len())?;
         let unchanged = self.unchanged.iter_mut().map(|rows| bits(rows, ops.len())).collect();
         let moved = std::mem::take(&mut self.moved);
         let moved_keys = if moved.is_empty() {
             None
         } else {
-            let arrays = self.moved_keys.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+            let arrays = self.moved_keys.iter_mut().map(|column| column.finish(moved.len())).collect::<Result<Vec<_>, _>>()?;
             Some(batch(&self.key_schema, arrays, moved.len())?)
         };
         Ok(ChangeBatch { ops, rows, unchanged, moved, moved_keys })

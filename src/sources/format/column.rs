@@ -2,22 +2,24 @@
 //!
 //! A value that does not fit is refused with the reason; it never becomes NULL and is never bent. A column can be cut back
 //! to an earlier length, so that a record that fails in its fifth column leaves nothing in the first four.
+//!
+//! A column that nobody reads takes the same values and refuses the same, and keeps none: it is always empty.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array,
-    IntervalMonthDayNanoArray, ListArray, StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    IntervalMonthDayNanoArray, ListArray, NullArray, StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::IntervalMonthDayNano;
+use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNano};
 use arrow::error::ArrowError;
 
 use super::decimal::{self, DecimalError};
 use super::scalar::{Scalar, items_of};
 use super::{bytea, interval, json, temporal};
-use crate::types::SqlType;
+use crate::types::{Part, SqlType};
 
 /// Why a value does not become a value of the column; the caller names the column and shows the value.
 pub type Misfit = Cow<'static, str>;
@@ -45,6 +47,8 @@ enum Values {
 
 pub struct Column {
     sql_type: SqlType,
+    /// False for a column that nobody reads.
+    kept: bool,
     len: usize,
     nulls: usize,
     /// Which values are not null; kept only while some are.
@@ -73,7 +77,32 @@ impl Column {
             SqlType::Struct(fields) => Values::Struct(fields.iter().map(|field| Column::new(&field.sql_type)).collect::<Option<_>>()?),
             SqlType::Array(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
         };
-        Some(Column { sql_type: sql_type.clone(), len: 0, nulls: 0, valid: Vec::new(), values })
+        Some(Column { sql_type: sql_type.clone(), kept: true, len: 0, nulls: 0, valid: Vec::new(), values })
+    }
+
+    /// A column that keeps what is read of it.
+    pub fn read_as(sql_type: &SqlType, part: &Part) -> Option<Column> {
+        let mut column = Column::new(sql_type)?;
+        match (part, &mut column.values) {
+            (Part::Whole, _) => {}
+            (Part::Fields(read), Values::Struct(fields)) => {
+                fields.iter_mut().enumerate().filter(|(at, _)| !read.contains(at)).for_each(|(_, field)| field.keep_nothing());
+            }
+            _ => column.keep_nothing(),
+        }
+        Some(column)
+    }
+
+    fn keep_nothing(&mut self) {
+        self.kept = false;
+        if let Values::Struct(fields) = &mut self.values {
+            fields.iter_mut().for_each(Column::keep_nothing);
+        }
+    }
+
+    /// Whether values are kept.
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
     pub fn sql_type(&self) -> &SqlType {
@@ -123,6 +152,9 @@ impl Column {
     }
 
     pub fn push_null(&mut self) {
+        if !self.kept {
+            return;
+        }
         match &mut self.values {
             Values::Bool(v) => v.push(false),
             Values::I16(v) => v.push(0),
@@ -145,7 +177,7 @@ impl Column {
 
     /// Appends nulls up to that length.
     fn fill(&mut self, len: usize) {
-        let Some(missing) = len.checked_sub(self.len).filter(|missing| *missing > 0) else { return };
+        let Some(missing) = len.checked_sub(self.len).filter(|missing| *missing > 0 && self.kept) else { return };
         match &mut self.values {
             Values::Bool(v) => v.resize(len, false),
             Values::I16(v) => v.resize(len, 0),
@@ -167,10 +199,38 @@ impl Column {
     }
 
     /// Counts the value that was just appended.
+    #[inline]
     fn appended(&mut self) {
+        if !self.kept {
+            return self.drop_value();
+        }
         self.len += 1;
         if self.nulls > 0 {
             self.valid.push(true);
+        }
+    }
+
+    /// Forgets the value that was just appended, the only one.
+    #[cold]
+    fn drop_value(&mut self) {
+        match &mut self.values {
+            Values::Bool(v) => v.clear(),
+            Values::I16(v) => v.clear(),
+            Values::I32(v) => v.clear(),
+            Values::I64(v) => v.clear(),
+            Values::F32(v) => v.clear(),
+            Values::F64(v) => v.clear(),
+            Values::I128(v) => v.clear(),
+            Values::Interval(v) => v.clear(),
+            Values::Struct(_) => {}
+            Values::Bytes { ends, data } => {
+                ends.clear();
+                data.clear();
+            }
+            Values::List { ends, items } => {
+                ends.clear();
+                items.truncate(0);
+            }
         }
     }
 
@@ -195,46 +255,25 @@ impl Column {
         }
     }
 
-    /// Appends a whole number to a column of whole numbers.
-    pub fn push_integer(&mut self, value: i64) -> Result<(), Misfit> {
+    /// Appends a number that is known to be one of the column's: an integer of its range, microseconds of a timestamp that
+    /// floe holds, a decimal's unscaled value. Other columns refuse it.
+    #[inline]
+    pub fn push_number(&mut self, number: i64) -> Result<(), Misfit> {
         match &mut self.values {
-            Values::I16(v) => v.push(value.try_into().map_err(|_| "out of range")?),
-            Values::I32(v) if self.sql_type == SqlType::Integer => v.push(value.try_into().map_err(|_| "out of range")?),
-            Values::I64(v) if self.sql_type == SqlType::BigInt => v.push(value),
-            _ => return Err("a whole number".into()),
+            Values::I64(v) => v.push(number),
+            Values::I32(v) => v.push(number.try_into().map_err(|_| "out of range")?),
+            Values::I16(v) => v.push(number.try_into().map_err(|_| "out of range")?),
+            Values::I128(v) => v.push(number.into()),
+            _ => return Err("a number".into()),
         }
         self.appended();
         Ok(())
     }
 
-    /// Appends microseconds since 1970 to a column of timestamps.
-    pub fn push_micros(&mut self, micros: i64) -> Result<(), Misfit> {
-        match (&mut self.values, &self.sql_type) {
-            (Values::I64(v), SqlType::Timestamp | SqlType::TimestampTz) => v.push(temporal::checked_micros(micros)?),
-            _ => return Err("a timestamp".into()),
-        }
-        self.appended();
-        Ok(())
-    }
-
-    /// Appends a number in units of its last place to a column of decimals.
-    pub fn push_unscaled(&mut self, unscaled: i128) -> Result<(), Misfit> {
-        let (Values::I128(v), SqlType::Numeric { precision, scale }) = (&mut self.values, &self.sql_type) else {
-            return Err("a number".into());
-        };
-        v.push(decimal::rescale(unscaled, i32::from(*scale), *precision, *scale).map_err(decimal_misfit)?.unscaled);
-        self.appended();
-        Ok(())
-    }
-
-    /// Appends a text, which has no NUL, to a column of texts.
+    /// Appends a text that is known to be one of the column's: it has no NUL and is not too long.
+    #[inline]
     pub fn push_text(&mut self, text: &str) -> Result<(), Misfit> {
         let Values::Bytes { ends, data } = &mut self.values else { return Err("a text".into()) };
-        match self.sql_type {
-            SqlType::Text => {}
-            SqlType::Varchar(limit) if limit.is_none_or(|limit| text.len() <= limit as usize) => {}
-            _ => return Err("a text".into()),
-        }
         append_bytes(ends, data, text.as_bytes())?;
         self.appended();
         Ok(())
@@ -299,8 +338,11 @@ impl Column {
         Ok(())
     }
 
-    /// What was pushed, as the type's Arrow array; the column is empty again.
-    pub fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+    /// What was pushed, as the type's Arrow array; the column is empty again. One that nobody reads gives `rows` of no type.
+    pub fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        if !self.kept {
+            return Ok(Arc::new(NullArray::new(rows)));
+        }
         let len = std::mem::take(&mut self.len);
         let valid = std::mem::take(&mut self.valid);
         let nulls = (std::mem::take(&mut self.nulls) > 0).then(|| NullBuffer::from(valid));
@@ -329,21 +371,31 @@ impl Column {
                 }
             }
             Values::Struct(columns) => {
-                let arrow::datatypes::DataType::Struct(fields) = self.sql_type.arrow() else {
+                let DataType::Struct(fields) = self.sql_type.arrow() else {
                     return Err(ArrowError::SchemaError(format!("{} is no struct", self.sql_type)));
                 };
                 columns.iter_mut().for_each(|column| column.fill(len));
-                let columns = columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+                let fields: Fields = fields
+                    .iter()
+                    .zip(columns.iter())
+                    .map(|(field, column)| match column.kept {
+                        true => field.clone(),
+                        false => Arc::new(Field::new(field.name(), DataType::Null, true)),
+                    })
+                    .collect();
+                let columns = columns.iter_mut().map(|column| column.finish(len)).collect::<Result<Vec<_>, _>>()?;
                 Arc::new(StructArray::try_new_with_length(fields, columns, nulls, len)?)
             }
             Values::List { ends, items } => {
                 let field = Arc::new(items.sql_type.field("item"));
-                Arc::new(ListArray::try_new(field, offsets(ends), items.finish()?, nulls)?)
+                let count = items.len();
+                Arc::new(ListArray::try_new(field, offsets(ends), items.finish(count)?, nulls)?)
             }
         })
     }
 }
 
+#[inline]
 fn append_bytes(ends: &mut Vec<i32>, data: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Misfit> {
     let end = i32::try_from(data.len() + bytes.len()).map_err(|_| "more than 2 GiB in one batch")?;
     data.extend_from_slice(bytes);

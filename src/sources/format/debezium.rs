@@ -18,14 +18,14 @@ use std::sync::Arc;
 use super::builder::ChangeBuilder;
 use super::connect_schema::{SchemaCache, Wires};
 use super::fields::{Fields, Slots};
-use super::guide::Guide;
+use super::guide::{End, Guide};
 use super::json::{JsonError, Scanner};
-use super::leaf::{Form, Leaf, Reading};
+use super::leaves;
 use super::placeholder::Placeholder;
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::Wire;
-use crate::types::{Column, RelationSchema, SqlType};
+use crate::types::{Column, Projection, RelationSchema, SqlType};
 use crate::zset::ChangeOp;
 
 pub struct DebeziumDecoder {
@@ -60,11 +60,11 @@ impl DebeziumDecoder {
 }
 
 impl DebeziumDecoder {
-    pub fn new(relation: &RelationSchema, without_schema: Vec<Wire>, placeholder: Placeholder) -> DebeziumDecoder {
+    pub fn new(relation: &RelationSchema, read: Projection, without_schema: Vec<Wire>, placeholder: Placeholder) -> DebeziumDecoder {
         DebeziumDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
-            guide: Guide::new(placeholder.shortest().saturating_sub(3)),
+            guide: Guide::new(placeholder.shortest().saturating_sub(3), read),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             schemas: SchemaCache::default(),
@@ -77,12 +77,13 @@ impl DebeziumDecoder {
 
     pub fn decode(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
         let Some(value) = record.value else { return Ok(()) };
-        let text = utf8(value)?;
-        if text.trim() == "null" {
+        let (text, from, to) = record.text(value)?;
+        let stays = record.old_key.is_none() && record.new_key.is_none();
+        if stays && self.follow((text, from, End::At(to)), builder).is_some() {
             return Ok(());
         }
-        if record.old_key.is_none() && self.follow(text, builder) {
-            builder.keep(ChangeOp::Upsert);
+        let text = &text[from..to];
+        if text.trim() == "null" {
             return Ok(());
         }
         let mut scanner = Scanner::new(text);
@@ -94,14 +95,18 @@ impl DebeziumDecoder {
             Some("\"c\"" | "\"r\"" | "\"u\"") => {
                 let after = envelope.after.ok_or("not a Debezium change event: an insert or update without \"after\"")?;
                 self.upsert(&after, &wires, record.old_key, builder)?;
-                if self.guide.is_learning()
-                    && let Some(leaves) = self.leaves(text, &wires)
-                {
-                    self.guide.learn(text, &leaves, Some(wires));
+                self.learn(text, wires, ChangeOp::Upsert);
+                Ok(())
+            }
+            Some("\"d\"") => {
+                self.delete(envelope.before.as_ref(), &wires, record, builder)?;
+                // A key that only the record's own key has is not a part of the message.
+                let names_row = |row: &Slots<'_>| self.primary_key.iter().all(|at| row.get(*at).is_some_and(|raw| raw != "null"));
+                if envelope.before.as_ref().is_some_and(names_row) {
+                    self.learn(text, wires, ChangeOp::Delete);
                 }
                 Ok(())
             }
-            Some("\"d\"") => self.delete(envelope.before.as_ref(), &wires, record, builder),
             Some("\"t\"") if !self.may_truncate => {
                 Err("a truncate in a source of several partitions has no place in the order of the other changes".into())
             }
@@ -118,8 +123,8 @@ impl DebeziumDecoder {
         }
     }
 
-    /// Takes a change that brings a row, if it looks as one did before.
-    fn follow(&mut self, text: &str, builder: &mut ChangeBuilder) -> bool {
+    /// Takes a change that brings a row or takes one, if it looks as one did before.
+    fn follow(&mut self, text: (&str, usize, End), builder: &mut ChangeBuilder) -> Option<usize> {
         let (columns, primary_key, placeholder) = (&self.columns, &self.primary_key, &self.placeholder);
         self.guide.follow(text, builder, |builder, place, raw, wires| {
             let at = place.column;
@@ -133,62 +138,18 @@ impl DebeziumDecoder {
         })
     }
 
-    /// The values of a good change that brings a row; `None` for a message that says something twice.
-    fn leaves(&self, text: &str, wires: &Wires) -> Option<Vec<Leaf>> {
-        let mut leaves = Vec::new();
-        let (mut op, mut after) = (false, false);
-        self.add_leaves(&mut Scanner::new(text), wires, true, &mut leaves, (&mut op, &mut after))?;
-        (op && after).then_some(leaves)
+    /// Takes the line that begins at `from`, a message's value by itself, if it looks as one did before; its end.
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        self.follow((text, from, End::Newline), builder)
     }
 
-    fn add_leaves(
-        &self,
-        scanner: &mut Scanner<'_>,
-        wires: &Wires,
-        top: bool,
-        leaves: &mut Vec<Leaf>,
-        (op, after): (&mut bool, &mut bool),
-    ) -> Option<()> {
-        scanner.enter_object().ok()?;
-        let mut first = true;
-        while let Some(name) = scanner.member(first).ok()? {
-            first = false;
-            match (name, scanner.peek()) {
-                // The schema is a part of the path: its text decides how the values are read.
-                ("schema", b'{') if top => {
-                    scanner.value().ok()?;
-                    continue;
-                }
-                ("payload", b'{') if top => {
-                    if *op || *after {
-                        return None;
-                    }
-                    self.add_leaves(scanner, wires, false, leaves, (op, after))?;
-                    continue;
-                }
-                ("after", b'{') => {
-                    if std::mem::replace(after, true) {
-                        return None;
-                    }
-                    leaves.extend(self.fields.leaves(scanner, |at| {
-                        let column = &self.columns[at];
-                        let form = wires.get(at).and_then(Option::as_ref).map_or(Form::Any, |wire| Form::of(&column.sql_type, wire));
-                        Reading::Column { place: at.into(), nullable: column.nullable && !self.primary_key.contains(&at), form }
-                    })?);
-                    continue;
-                }
-                _ => {}
-            }
-            let start = scanner.position();
-            scanner.value().ok()?;
-            let reading = match name {
-                "op" if std::mem::replace(op, true) => return None,
-                "op" => Reading::RowComes,
-                _ => Reading::Skip,
-            };
-            leaves.push(Leaf { start, end: scanner.position(), reading });
+    /// Remembers the form of a good change.
+    fn learn(&mut self, text: &str, wires: Arc<Wires>, op: ChangeOp) {
+        if self.guide.is_learning()
+            && let Some(leaves) = leaves::of_change(text, &wires, op, &self.columns, &self.primary_key, &self.fields)
+        {
+            self.guide.learn(text, &leaves, op, Some(wires), self.columns.len());
         }
-        Some(())
     }
 
     fn read_envelope<'a>(&mut self, scanner: &mut Scanner<'a>, envelope: &mut Envelope<'a>, top: bool) -> Result<(), String> {

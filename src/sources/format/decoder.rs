@@ -9,7 +9,7 @@ use super::wire::{Unit, Wire};
 use crate::sources::error::SourceError;
 use crate::sources::options::Options;
 use crate::sources::spec::{Format, SourceSpec};
-use crate::types::{RelationSchema, Report, SqlState, SqlType};
+use crate::types::{Projection, RelationSchema, Report, SqlState, SqlType};
 
 /// The options that formats have, beside those of the connector.
 pub const PLAIN_OPTIONS: &[&str] = &[TIMESTAMP_UNIT];
@@ -32,6 +32,7 @@ const TIME_MODES: &[&str] = &["adaptive", "adaptive_time_microseconds", "connect
 pub struct Decoder {
     kind: Kind,
     relation: RelationSchema,
+    read: Projection,
 }
 
 enum Kind {
@@ -40,15 +41,26 @@ enum Kind {
 }
 
 impl Decoder {
+    /// A decoder for those who want all of the rows.
+    ///
     /// # Errors
     /// When an option's value is not one the format knows, or a column has a type that no record can hold.
     pub fn new(spec: &SourceSpec) -> Result<Decoder, SourceError> {
+        Decoder::reading(spec, &Projection::everything(spec.schema.columns.len()))
+    }
+
+    /// A decoder whose batches have what is read. Where rows have a key they are whole: they will be kept.
+    pub fn reading(spec: &SourceSpec, read: &Projection) -> Result<Decoder, SourceError> {
         let options = Options::of(spec);
         let relation = &spec.schema;
+        let read = match relation.primary_key.is_empty() {
+            true => read.clone(),
+            false => Projection::everything(relation.columns.len()),
+        };
         let kind = match spec.format {
             Format::Plain => {
                 let unit = options.one_of(TIMESTAMP_UNIT, UNITS)?.and_then(Unit::of_name);
-                Kind::Plain(Box::new(PlainDecoder::new(relation, unit)))
+                Kind::Plain(Box::new(PlainDecoder::new(relation, read.clone(), unit)))
             }
             Format::Debezium => {
                 let decimals = options.one_of(DECIMAL_MODE, DECIMAL_MODES)?.unwrap_or("precise");
@@ -60,17 +72,17 @@ impl Decoder {
                 }
                 let placeholder = options.get(PLACEHOLDER).unwrap_or(placeholder::DEFAULT);
                 let placeholder = Placeholder::new(placeholder).map_err(|what| options.invalid(PLACEHOLDER, what))?;
-                Kind::Debezium(Box::new(DebeziumDecoder::new(relation, wires, placeholder)))
+                Kind::Debezium(Box::new(DebeziumDecoder::new(relation, read.clone(), wires, placeholder)))
             }
         };
-        let decoder = Decoder { kind, relation: relation.clone() };
+        let decoder = Decoder { kind, relation: relation.clone(), read };
         decoder.builder()?;
         Ok(decoder)
     }
 
-    /// An empty batch of the source's schema.
+    /// An empty batch of what is read of the source.
     pub fn builder(&self) -> Result<ChangeBuilder, SourceError> {
-        ChangeBuilder::new(&self.relation).map_err(|(column, sql_type)| {
+        ChangeBuilder::new(&self.relation, &self.read).map_err(|(column, sql_type)| {
             Report::error(
                 SqlState::FEATURE_NOT_SUPPORTED,
                 format!("column \"{column}\" has type {sql_type}, which ENCODE JSON cannot hold"),
@@ -78,6 +90,16 @@ impl Decoder {
             .hint("Declare the column as TEXT or JSONB to keep the value as it is written.")
             .into()
         })
+    }
+
+    /// Appends what the line that begins at `from` says, if it looks as one did before; the line's end. `None` leaves
+    /// nothing behind, and the line is for [`Decoder::decode`].
+    #[inline]
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        match &mut self.kind {
+            Kind::Plain(plain) => plain.follow_line(text, from, builder),
+            Kind::Debezium(debezium) => debezium.follow_line(text, from, builder),
+        }
     }
 
     /// Appends what the record says. `Err` is the reason why it is dead; nothing of it is left in the batch then.

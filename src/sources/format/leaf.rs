@@ -10,6 +10,8 @@ pub enum Reading {
     Skip,
     /// The operation of a change that brings a row: `"c"`, `"r"` or `"u"`.
     RowComes,
+    /// The operation of a change that takes one: `"d"`.
+    RowGoes,
     /// It goes into a column.
     Column { place: Place, nullable: bool, form: Form },
 }
@@ -27,20 +29,28 @@ impl From<usize> for Place {
     }
 }
 
-/// The form in which a column's values are expected; every other is left to the general way.
+/// The form in which a column's values are expected, and which of that form are the column's; every other is left to the
+/// general way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    Integer,
-    Text,
+    Integer {
+        least: i64,
+        most: i64,
+    },
+    /// At most so many bytes.
+    Text {
+        most: usize,
+    },
     /// A text of date and time.
     Timestamp,
     /// A number of units of so many microseconds since 1970.
     Instant {
         unit: i64,
     },
-    /// Digits with a point, of a column of this scale.
+    /// Digits with a point, of a column of this scale; its unscaled values are below the bound.
     Decimal {
         scale: i8,
+        bound: i64,
     },
     Any,
 }
@@ -49,8 +59,11 @@ impl Form {
     /// The form in which a value of the type comes in this reading.
     pub fn of(sql_type: &SqlType, wire: &Wire) -> Form {
         match (sql_type, wire) {
-            (SqlType::SmallInt | SqlType::Integer | SqlType::BigInt, Wire::Plain) => Form::Integer,
-            (SqlType::Text | SqlType::Varchar(_), Wire::Plain) => Form::Text,
+            (SqlType::SmallInt, Wire::Plain) => Form::Integer { least: i16::MIN.into(), most: i16::MAX.into() },
+            (SqlType::Integer, Wire::Plain) => Form::Integer { least: i32::MIN.into(), most: i32::MAX.into() },
+            (SqlType::BigInt, Wire::Plain) => Form::Integer { least: i64::MIN, most: i64::MAX },
+            (SqlType::Text | SqlType::Varchar(None), Wire::Plain) => Form::Text { most: usize::MAX },
+            (SqlType::Varchar(Some(limit)), Wire::Plain) => Form::Text { most: *limit as usize },
             (SqlType::Timestamp | SqlType::TimestampTz, Wire::Plain) => Form::Timestamp,
             (SqlType::Timestamp | SqlType::TimestampTz, Wire::Timestamp(unit)) => match unit {
                 Unit::Seconds => Form::Instant { unit: 1_000_000 },
@@ -58,7 +71,10 @@ impl Form {
                 Unit::Micros => Form::Instant { unit: 1 },
                 Unit::Nanos => Form::Any,
             },
-            (SqlType::Numeric { scale, .. }, Wire::Plain) => Form::Decimal { scale: *scale },
+            (SqlType::Numeric { precision, scale }, Wire::Plain) => {
+                let bound = 10i64.checked_pow(u32::from(*precision)).unwrap_or(i64::MAX);
+                Form::Decimal { scale: *scale, bound }
+            }
             _ => Form::Any,
         }
     }

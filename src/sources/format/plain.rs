@@ -9,14 +9,15 @@
 
 use super::builder::ChangeBuilder;
 use super::column::Misfit;
+use super::connect_schema::Wires;
 use super::fields::{Fields, Slots};
-use super::guide::Guide;
+use super::guide::{End, Guide};
 use super::json::{JsonError, Scanner, is_json};
 use super::leaf::{Form, Leaf, Place, Reading};
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::{Unit, Wire};
-use crate::types::{Column, RelationSchema, SqlType};
+use crate::types::{Column, Projection, RelationSchema, SqlType};
 use crate::zset::ChangeOp;
 
 pub struct PlainDecoder {
@@ -36,11 +37,11 @@ impl PlainDecoder {
 }
 
 impl PlainDecoder {
-    pub fn new(relation: &RelationSchema, timestamp_unit: Option<Unit>) -> PlainDecoder {
+    pub fn new(relation: &RelationSchema, read: Projection, timestamp_unit: Option<Unit>) -> PlainDecoder {
         PlainDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
-            guide: Guide::new(usize::MAX),
+            guide: Guide::new(usize::MAX, read),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             timestamp_unit,
@@ -55,13 +56,14 @@ impl PlainDecoder {
             }
             return Ok(());
         };
-        let text = utf8(value)?;
+        let (text, from, to) = record.text(value)?;
         let op = if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert };
         let (columns, unit) = (&self.columns, self.timestamp_unit);
-        if self.guide.follow(text, builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok()) {
-            builder.keep(op);
+        let any = |builder: &mut ChangeBuilder, place, raw: &str, _: Option<&Wires>| push(builder, columns, place, unit, raw).is_ok();
+        if self.guide.follow((text, from, End::At(to)), builder, any).is_some() {
             return Ok(());
         }
+        let text = &text[from..to];
         let mut scanner = Scanner::new(text);
         let slots = read_object(&mut self.fields, &mut scanner)?;
         for (at, column) in self.columns.iter().enumerate() {
@@ -75,9 +77,16 @@ impl PlainDecoder {
         if self.guide.is_learning()
             && let Some(leaves) = self.leaves(text)
         {
-            self.guide.learn(text, &leaves, None);
+            self.guide.learn(text, &leaves, op, None, self.columns.len());
         }
         Ok(())
+    }
+
+    /// Takes the line that begins at `from`, if it looks as one did before; its end.
+    #[inline]
+    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        let (columns, unit) = (&self.columns, self.timestamp_unit);
+        self.guide.follow((text, from, End::Newline), builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok())
     }
 
     fn needs_value(&self, at: usize) -> bool {

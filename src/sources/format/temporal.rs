@@ -8,17 +8,20 @@ pub const MAX_YEAR: i64 = 262_142;
 
 pub const MICROS_PER_DAY: i64 = 86_400_000_000;
 
+const FIRST_DAY: i64 = days_from_civil(MIN_YEAR, 1, 1);
+const LAST_DAY: i64 = days_from_civil(MAX_YEAR, 12, 31);
+
 pub type Problem = &'static str;
 
 pub const INFINITE: Problem = "infinity, which floe's dates and timestamps do not have";
 pub const OUT_OF_RANGE: Problem = "out of range (or infinity, which floe's dates and timestamps do not have)";
 
 /// Days since 1970-01-01 of a day in the proleptic Gregorian calendar.
-pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+pub const fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     let shifted = if month <= 2 { year - 1 } else { year };
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5 + i64::from(day) - 1;
+    let day_of_year = (153 * (month as i64 + if month > 2 { -3 } else { 9 }) + 2) / 5 + day as i64 - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
 }
@@ -34,15 +37,18 @@ pub fn days_in_month(year: i64, month: u32) -> u32 {
 
 /// Days since 1970, checked to be a date floe holds.
 pub fn checked_days(days: i64) -> Result<i32, Problem> {
-    if days < days_from_civil(MIN_YEAR, 1, 1) || days > days_from_civil(MAX_YEAR, 12, 31) {
+    if !(FIRST_DAY..=LAST_DAY).contains(&days) {
         return Err(OUT_OF_RANGE);
     }
     i32::try_from(days).map_err(|_| OUT_OF_RANGE)
 }
 
 /// Microseconds since 1970, checked to be a timestamp floe holds.
+#[inline]
 pub fn checked_micros(micros: i64) -> Result<i64, Problem> {
-    checked_days(micros.div_euclid(MICROS_PER_DAY)).map(|_| micros)
+    const FIRST: i64 = FIRST_DAY * MICROS_PER_DAY;
+    const END: i64 = (LAST_DAY + 1) * MICROS_PER_DAY;
+    if (FIRST..END).contains(&micros) { Ok(micros) } else { Err(OUT_OF_RANGE) }
 }
 
 /// Microseconds since midnight, 0 to 24:00:00.

@@ -4,24 +4,55 @@
 //! `None` for every other form: that value is then read the general way, which knows them all. What a reader does take
 //! means the same there.
 
+use super::glue::word;
 use super::temporal::{MICROS_PER_DAY, days_from_civil, days_in_month};
 
 /// A whole number of at most 18 digits.
+#[inline]
 pub fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
     let negative = bytes.first() == Some(&b'-');
     let start = usize::from(negative);
-    let mut number: i64 = 0;
-    let mut at = start;
-    while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
-        at += 1;
+    let (mut number, mut at) = digits(word(bytes, start));
+    if at == 8 {
+        let (more, count) = digits(word(bytes, start + 8));
+        number = number * POWERS[count] + more;
+        at = 8 + count;
+        if count == 8 {
+            let (more, count) = digits(word(bytes, start + 16));
+            if count > 2 {
+                return None;
+            }
+            number = number * POWERS[count] + more;
+            at = 16 + count;
+        }
     }
-    let digits = at - start;
-    let goes_on = matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
-    if digits == 0 || digits > 18 || goes_on || (digits > 1 && bytes[start] == b'0') {
+    let goes_on = matches!(bytes.get(start + at), Some(b'.' | b'e' | b'E'));
+    if at == 0 || goes_on || (at > 1 && bytes[start] == b'0') {
         return None;
     }
-    Some((if negative { -number } else { number }, at))
+    let number = number as i64;
+    Some((if negative { -number } else { number }, start + at))
+}
+
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The number that the digits at the beginning of eight bytes are, and how many they are.
+#[inline]
+fn digits(word: u64) -> (u64, usize) {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    let values = word ^ ZEROS;
+    // A digit leaves less than ten; a carry can only mark bytes above one that is marked rightly.
+    let marks = (values.wrapping_add(0x0606_0606_0606_0606) | values) & 0xf0f0_f0f0_f0f0_f0f0;
+    let count = marks.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // Zeros in front, then neighbours are put together: twos, fours, all eight.
+    let aligned = values << (64 - 8 * count);
+    let twos = (aligned.wrapping_mul(10).wrapping_add(aligned >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos.wrapping_mul(100).wrapping_add(twos >> 16)) & 0x0000_ffff_0000_ffff;
+    let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+    (eight, count)
 }
 
 /// A decimal as its digits and how many of them stand behind the point; at most 18 digits.
@@ -115,6 +146,12 @@ mod tests {
             ("\"1\"", None),
             ("null", None),
             ("", None),
+            ("12345678", Some((12_345_678, 8))),
+            ("-123456789,", Some((-123_456_789, 10))),
+            ("1700000000000}", Some((1_700_000_000_000, 13))),
+            ("1234567890123456,", Some((1_234_567_890_123_456, 16))),
+            ("12345678901234567.", None),
+            ("00", None),
         ] {
             assert_eq!(integer(text.as_bytes()), expected, "{text}");
         }

@@ -1,7 +1,7 @@
 //! The Kafka reader: partitions, positions, and the walk from one to the other.
 //!
 //! 1. `resume` checks every position against what the broker has, and assigns.
-//! 2. `poll` decodes messages as they come, each into its partition's batch.
+//! 2. `poll` takes messages as they come, each to its partition, and decodes what has come.
 //! 3. At the end of a partition the client's position, which has passed markers and gaps, becomes the batch's `next`.
 //! 4. Every few seconds the topic's partitions are asked for again; a new one is read from its first record.
 
@@ -17,6 +17,7 @@ use super::config::{KafkaConfig, Startup};
 use crate::sources::error::SourceError;
 use crate::sources::format::{Decoder, Record};
 use crate::sources::gather::Gather;
+use crate::sources::side_by_side::{Decoders, Reading};
 use crate::sources::source::{Budget, Source, SourceBatch};
 use crate::sources::spec::SourceSpec;
 use crate::types::Offsets;
@@ -28,7 +29,7 @@ const REFRESH_WAIT: Duration = Duration::from_millis(500);
 pub struct KafkaSource {
     config: KafkaConfig,
     client: Client,
-    decoder: Decoder,
+    decoders: Decoders,
     partitions: BTreeMap<i32, Partition>,
     /// True while a bounded stretch is read again.
     replaying: bool,
@@ -43,7 +44,13 @@ struct Partition {
     /// What was last given out as `next`.
     given: Option<i64>,
     until: Option<i64>,
-    gather: Gather,
+}
+
+/// Messages of one partition that are decoded at once.
+struct Piece<'a> {
+    partition: &'a str,
+    messages: &'a [BorrowedMessage<'a>],
+    next: i64,
 }
 
 impl Partition {
@@ -59,15 +66,10 @@ impl Partition {
 }
 
 impl KafkaSource {
-    pub fn new(spec: &SourceSpec) -> Result<KafkaSource, SourceError> {
+    pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<KafkaSource, SourceError> {
         let config = KafkaConfig::of(spec)?;
-        let (client, decoder) = (Client::new(&config)?, Decoder::new(spec)?);
-        Ok(KafkaSource { config, client, decoder, partitions: BTreeMap::new(), replaying: false, refreshed: None, pending: None })
-    }
-
-    fn partition(&self, next: Option<i64>, until: Option<i64>, number: i32) -> Result<Partition, SourceError> {
-        let gather = Gather::new(&self.decoder, &self.config.topic, &number.to_string(), self.config.max_record_bytes)?;
-        Ok(Partition { next, given: next, until, gather })
+        let (client, decoders) = (Client::new(&config)?, Decoders::new(spec, reading)?);
+        Ok(KafkaSource { config, client, decoders, partitions: BTreeMap::new(), replaying: false, refreshed: None, pending: None })
     }
 
     fn assign(&self) -> Result<(), SourceError> {
@@ -88,30 +90,72 @@ impl KafkaSource {
         }
         tracing::info!("topic {} has new partitions: {new:?}", self.config.topic);
         for number in new {
-            let partition = self.partition(None, None, number)?;
-            self.partitions.insert(number, partition);
+            self.partitions.insert(number, Partition { next: None, given: None, until: None });
         }
-        self.decoder.set_partitions(self.partitions.len());
+        self.decoders.set_partitions(self.partitions.len());
         self.assign()
-    }
-
-    /// What the partitions gathered, and where those without records have moved.
-    fn batches(&mut self) -> Result<Vec<SourceBatch>, SourceError> {
-        let mut batches = Vec::new();
-        for partition in self.partitions.values_mut() {
-            if let Some(next) = partition.next
-                && (partition.gather.records() > 0 || partition.given != Some(next))
-            {
-                partition.given = Some(next);
-                batches.push(partition.gather.finish(next)?);
-            }
-        }
-        Ok(batches)
     }
 }
 
-/// Decodes one message into its partition. False when it is past the stretch that is read.
-fn take(message: &BorrowedMessage<'_>, partition: &mut Partition, decoder: &mut Decoder) -> bool {
+/// The batches of the messages that have come, and of partitions without any that have moved.
+fn batches(
+    config: &KafkaConfig,
+    decoders: &mut Decoders,
+    partitions: &mut BTreeMap<i32, Partition>,
+    messages: &BTreeMap<i32, Vec<BorrowedMessage<'_>>>,
+) -> Result<Vec<SourceBatch>, SourceError> {
+    let names: BTreeMap<i32, String> = partitions.keys().map(|number| (*number, number.to_string())).collect();
+    let bytes = |messages: &[BorrowedMessage<'_>]| messages.iter().map(|m| m.payload_len() + m.key_len()).sum::<usize>();
+    let total = messages.values().map(|messages| bytes(messages)).sum();
+    let share = usize::div_ceil(total, decoders.pieces_of(total)).max(1);
+    let mut pieces = Vec::new();
+    for (number, partition) in partitions.iter() {
+        let Some(next) = partition.next else { continue };
+        let (Some(name), came) = (names.get(number), messages.get(number).map_or(&[] as &[_], |m| m)) else { continue };
+        if came.is_empty() && partition.given == Some(next) {
+            continue;
+        }
+        let mut rest = came;
+        while !rest.is_empty() {
+            let mut size = 0;
+            let end = rest.iter().position(|message| {
+                size += message.payload_len() + message.key_len();
+                size >= share
+            });
+            let (piece, others) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+            let next = others.first().map_or(next, |message| message.offset());
+            pieces.push(Piece { partition: name, messages: piece, next });
+            rest = others;
+        }
+        if came.is_empty() {
+            pieces.push(Piece { partition: name, messages: &[], next });
+        }
+    }
+    let batches = decoders.decode(&pieces, |decoder, piece| piece.decode(decoder, config));
+    let batches = batches.into_iter().collect::<Result<Vec<_>, _>>()?;
+    partitions.values_mut().for_each(|partition| partition.given = partition.next);
+    Ok(batches)
+}
+
+impl Piece<'_> {
+    fn decode(&self, decoder: &mut Decoder, config: &KafkaConfig) -> Result<SourceBatch, SourceError> {
+        let mut gather = Gather::new(decoder, &config.topic, self.partition, config.max_record_bytes)?;
+        for message in self.messages {
+            let header = |name: &str| {
+                let headers = message.headers()?;
+                headers.iter().find(|h| h.key == name).and_then(|h| h.value)
+            };
+            let (key, value) = (message.key(), message.payload());
+            let record = Record { key, value, old_key: header(Record::OLD_KEY), new_key: header(Record::NEW_KEY), within: None };
+            let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+            gather.take(decoder, &record, message.offset(), size);
+        }
+        gather.finish(self.next)
+    }
+}
+
+/// Whether a message is wanted; its partition has then passed it.
+fn is_wanted(message: &BorrowedMessage<'_>, partition: &mut Partition) -> bool {
     let offset = message.offset();
     if partition.done() || partition.until.is_some_and(|until| offset >= until) {
         partition.advance(offset);
@@ -121,14 +165,6 @@ fn take(message: &BorrowedMessage<'_>, partition: &mut Partition, decoder: &mut 
     if partition.next.is_some_and(|next| offset < next) {
         return false;
     }
-    let header = |name: &str| {
-        let headers = message.headers()?;
-        headers.iter().find(|h| h.key == name).and_then(|h| h.value)
-    };
-    let (key, value) = (message.key(), message.payload());
-    let record = Record { key, value, old_key: header(Record::OLD_KEY), new_key: header(Record::NEW_KEY) };
-    let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-    partition.gather.take(decoder, &record, offset, size);
     partition.advance(offset + 1);
     true
 }
@@ -172,9 +208,9 @@ impl Source for KafkaSource {
                 let detail = format!("Partition {number} was read up to offset {beyond}; the topic now ends at {high}.");
                 return Err(self.client.asked().lost(detail));
             }
-            partitions.insert(*number, self.partition(next, end, *number)?);
+            partitions.insert(*number, Partition { next, given: next, until: end });
         }
-        self.decoder.set_partitions(found.len());
+        self.decoders.set_partitions(found.len());
         self.partitions = partitions;
         self.replaying = until.is_some();
         self.refreshed = Some(Instant::now());
@@ -189,23 +225,26 @@ impl Source for KafkaSource {
         self.refresh()?;
         let deadline = Instant::now() + budget.wait;
         let (mut records, mut bytes, mut moved) = (0, 0, false);
+        let KafkaSource { config, client, decoders, partitions, replaying, pending, .. } = self;
+        let mut messages: BTreeMap<i32, Vec<BorrowedMessage<'_>>> = BTreeMap::new();
         while records < budget.records.max(1) && bytes < budget.bytes.max(1) {
-            if self.replaying && self.partitions.values().all(Partition::done) {
+            if *replaying && partitions.values().all(Partition::done) {
                 break;
             }
             let wait = if records > 0 || moved { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) };
-            match self.client.consumer.poll(wait) {
+            match client.consumer.poll(wait) {
                 None => break,
                 Some(Ok(message)) => {
-                    let Some(partition) = self.partitions.get_mut(&message.partition()) else { continue };
-                    if take(&message, partition, &mut self.decoder) {
+                    let number = message.partition();
+                    if partitions.get_mut(&number).is_some_and(|partition| is_wanted(&message, partition)) {
                         records += 1;
                         bytes += message.payload_len() + message.key_len();
+                        messages.entry(number).or_default().push(message);
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => {
-                    let position = self.client.position(number);
-                    if let (Some(partition), Some(position)) = (self.partitions.get_mut(&number), position)
+                    let position = client.position(number);
+                    if let (Some(partition), Some(position)) = (partitions.get_mut(&number), position)
                         && partition.next != Some(position)
                     {
                         partition.advance(position);
@@ -213,16 +252,16 @@ impl Source for KafkaSource {
                     }
                 }
                 Some(Err(error)) => {
-                    let failure = self.client.failure(&error);
+                    let failure = client.failure(&error);
                     if records == 0 && !moved {
                         return Err(failure);
                     }
-                    self.pending = Some(failure);
+                    *pending = Some(failure);
                     break;
                 }
             }
         }
-        self.batches()
+        batches(config, decoders, partitions, &messages)
     }
 
     fn ends(&mut self) -> Result<Offsets, SourceError> {

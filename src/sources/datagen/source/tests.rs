@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::DatagenSource;
 use crate::sources::datagen::{ShopOptions, write_shop_events};
 use crate::sources::file::FileSource;
+use crate::sources::side_by_side::Reading;
 use crate::sources::source::Source;
 use crate::sources::testing::{budget, drain, flat, parse, schema, texts};
 use crate::types::Offsets;
@@ -18,7 +19,7 @@ fn source(format: &str, options: &[(&str, &str)]) -> DatagenSource {
     let key: &[&str] = if format == "debezium" { &["id"] } else { &[] };
     let spec = parse(&with, format, schema(COLUMNS, key)).unwrap();
     crate::sources::validate(&spec).unwrap();
-    DatagenSource::new(&spec).unwrap()
+    DatagenSource::new(&spec, &Reading::everything(&spec)).unwrap()
 }
 
 fn offset(row: i64) -> Offsets {
@@ -122,7 +123,8 @@ fn the_shop_is_read_back_by_the_file_connector() {
     let read = |name: &str, columns: &str| {
         let path = directory.path().join(name).to_string_lossy().into_owned();
         let options = [("connector", "file"), ("path", path.as_str()), ("follow", "false")];
-        let mut source = FileSource::new(&parse(&options, "debezium", schema(columns, &["id"])).unwrap()).unwrap();
+        let spec = parse(&options, "debezium", schema(columns, &["id"])).unwrap();
+        let mut source = FileSource::new(&spec, &Reading::everything(&spec)).unwrap();
         source.resume(&Offsets::default(), None).unwrap();
         drain(&mut source, budget(100_000, 1 << 20))
     };

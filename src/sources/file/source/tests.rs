@@ -9,15 +9,17 @@ use tempfile::TempDir;
 
 use super::FileSource;
 use crate::sources::error::SourceError;
+use crate::sources::side_by_side::Reading;
 use crate::sources::source::{Budget, Source};
 use crate::sources::testing::{budget, drain, flat, parse, schema};
-use crate::types::Offsets;
+use crate::types::{Offsets, Projection};
 
 fn source(pattern: &Path, options: &[(&str, &str)]) -> FileSource {
     let pattern = pattern.to_string_lossy();
     let mut with = vec![("connector", "file"), ("path", pattern.as_ref())];
     with.extend(options);
-    FileSource::new(&parse(&with, "plain", schema("id int4, name text", &[])).unwrap()).unwrap()
+    let spec = parse(&with, "plain", schema("id int4, name text", &[])).unwrap();
+    FileSource::new(&spec, &Reading::everything(&spec)).unwrap()
 }
 
 fn append(path: &Path, text: &str) {
@@ -214,7 +216,7 @@ fn wrapped_lines_carry_keys_and_headers() {
     );
     let path = file.to_string_lossy();
     let spec = parse(&[("connector", "file"), ("path", &path)], "debezium", schema("id int4, name text", &["id"])).unwrap();
-    let mut source = FileSource::new(&spec).unwrap();
+    let mut source = FileSource::new(&spec, &Reading::everything(&spec)).unwrap();
     source.resume(&Offsets::default(), None).unwrap();
     let batches = source.poll(budget(100, 1 << 20)).unwrap();
     let [batch] = batches.as_slice() else { panic!("one batch") };
@@ -223,4 +225,47 @@ fn wrapped_lines_carry_keys_and_headers() {
     assert_eq!(crate::sources::testing::texts(batch.changes.moved_keys.as_ref().unwrap()), [["2"], ["1"]]);
     assert!(batch.changes.unchanged[1].as_ref().unwrap().value(2));
     assert_eq!((batch.records, batch.dead.len()), (6, 1));
+}
+
+/// However many threads decode, and whatever of the columns is read: the same changes, dead letters and offsets, in order.
+#[test]
+fn threads_change_nothing() {
+    let (_directory, file) = directory();
+    let line = |i: usize| match i % 97 {
+        0 => "not json".to_string(),
+        1 => format!("{{\"name\":\"{i}\",\"id\":{i}}}"),
+        2 => String::new(),
+        _ => format!("{{\"id\":{i},\"name\":\"{}\"}}", "x".repeat(i % 200)),
+    };
+    let text: String = (0..20_000).map(|i| line(i) + "\n").collect();
+    fs::write(&file, &text).unwrap();
+    let path = file.to_string_lossy();
+    let spec = parse(&[("connector", "file"), ("path", &path)], "plain", schema("id int4, name text", &[])).unwrap();
+    let read = |threads: usize, columns: Projection| {
+        let mut source = FileSource::new(&spec, &Reading { columns, threads }).unwrap();
+        source.resume(&Offsets::default(), None).unwrap();
+        let batches = drain(&mut source, budget(65_536, 8 << 20));
+        let ends: Vec<i64> = batches.iter().map(|batch| batch.next).collect();
+        assert!(ends.is_sorted());
+        assert_eq!(ends.last(), Some(&(text.len() as i64)));
+        let lines = text.lines().filter(|line| !line.is_empty()).count();
+        assert_eq!(batches.iter().map(|batch| batch.records).sum::<usize>(), lines);
+        (batches.len(), apart(flat(&batches)))
+    };
+    let (pieces, alone) = read(1, Projection::everything(2));
+    for threads in [2, 3, 5] {
+        let (more, together) = read(threads, Projection::everything(2));
+        assert!(more > pieces, "{more} pieces for {threads} threads");
+        assert_eq!(together, alone);
+    }
+    let mut ids = Projection::nothing(2);
+    ids.add(0);
+    let without_names: Vec<String> = alone
+        .iter()
+        .map(|line| match line.contains(": dead ") {
+            true => line.clone(),
+            false => format!("{} NULL", line.rsplit_once(' ').unwrap().0),
+        })
+        .collect();
+    assert_eq!(read(2, ids).1, without_names);
 }

@@ -15,7 +15,7 @@ fn push(type_name: &str, raw: &str) -> Result<String, String> {
     let mut column = Column::new(&sql_type).unwrap();
     let value = Scalar::of_json(raw)?;
     column.push(value)?;
-    let array = column.finish().unwrap();
+    let array = column.finish(0).unwrap();
     let schema = Arc::new(Schema::new(vec![sql_type.field("c")]));
     Ok(texts(&RecordBatch::try_new(schema, vec![array]).unwrap())[0][0].clone())
 }
@@ -114,7 +114,7 @@ fn a_refused_value_leaves_the_column_as_it_was_and_truncate_goes_back() {
         column.push(Scalar::of_json(good).unwrap()).unwrap();
         column.truncate(1);
         column.push(Scalar::of_json(good).unwrap()).unwrap();
-        let array = column.finish().unwrap();
+        let array = column.finish(0).unwrap();
         assert_eq!((array.len(), array.null_count(), array.data_type()), (2, 0, &sql_type.arrow()));
         assert_eq!(array.slice(0, 1).as_ref(), array.slice(1, 1).as_ref());
         assert!(column.is_empty());
