@@ -58,15 +58,17 @@ impl Projection {
         }
     }
 
+    pub fn add_part(&mut self, column: usize, part: &Part) {
+        match part {
+            Part::Nothing => {}
+            Part::Fields(fields) => fields.iter().for_each(|field| self.add_field(column, *field)),
+            Part::Whole => self.add(column),
+        }
+    }
+
     /// What both read together.
     pub fn merge(&mut self, other: &Projection) {
-        for (column, part) in other.parts.iter().enumerate() {
-            match part {
-                Part::Nothing => {}
-                Part::Fields(fields) => fields.iter().for_each(|field| self.add_field(column, *field)),
-                Part::Whole => self.add(column),
-            }
-        }
+        other.parts.iter().enumerate().for_each(|(column, part)| self.add_part(column, part));
     }
 
     /// The schema of rows that have no more than this.

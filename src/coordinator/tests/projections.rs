@@ -37,6 +37,8 @@ const VIEWS: &[(&str, &str)] = &[
     ("of_x", "SELECT sum((s).x)::bigint AS n FROM records"),
     ("of_y", "SELECT count((s).y) AS n FROM records WHERE s IS NOT NULL"),
     ("rows_of_some", "SELECT b, (s).z AS z FROM records WHERE a < 100"),
+    // Through a projection that passes the struct on.
+    ("of_z_in_a_query", "SELECT sum((t.s).z)::bigint AS n FROM (SELECT s, b FROM records WHERE c > 0) t"),
     ("whole", "SELECT * FROM records WHERE a < 50"),
 ];
 
@@ -47,7 +49,7 @@ fn expected(name: &str, n: i64) -> Vec<String> {
         "counted" => one(n),
         "of_a" | "of_b" => one(some(&|_| true, &|i| i)),
         "of_c" => one(some(&|i| i % 2 == 0, &|_| 1)),
-        "of_x" => one(some(&|i| i % 5 != 0, &|i| i)),
+        "of_x" | "of_z_in_a_query" => one(some(&|i| i % 5 != 0, &|i| i)),
         "of_y" => one(some(&|i| i % 5 != 0, &|_| 1)),
         "rows_of_some" => {
             let z = |i: i64| if i % 5 == 0 { "NULL".to_string() } else { i.to_string() };

@@ -32,11 +32,17 @@ fn walk(plan: &CircuitPlan, mut read: Projection, found: &mut BTreeMap<ObjectId,
             add(&predicate.physical, &input.schema(), &mut read);
             walk(input, read, found);
         }
-        // Every expression is computed, wanted or not: it may be an error of its row.
+        // Every expression is computed, wanted or not: it may be an error of its row. A column that is only passed on is read
+        // as far as it is read further on.
         CircuitPlan::Project { input, expressions, .. } => {
-            let mut read = Projection::nothing(width(input));
-            expressions.iter().for_each(|expression| add(&expression.physical, &input.schema(), &mut read));
-            walk(input, read, found);
+            let mut below = Projection::nothing(width(input));
+            for (at, expression) in expressions.iter().enumerate() {
+                match expression.physical.as_any().downcast_ref::<Column>() {
+                    Some(column) => below.add_part(column.index(), read.part(at)),
+                    None => add(&expression.physical, &input.schema(), &mut below),
+                }
+            }
+            walk(input, below, found);
         }
         CircuitPlan::Aggregate { input, group, calls, .. } => {
             let mut read = Projection::nothing(width(input));
@@ -69,4 +75,37 @@ fn add(expression: &Arc<dyn PhysicalExpr>, schema: &SchemaRef, read: &mut Projec
         return read.add_field(column.index(), field);
     }
     expression.children().into_iter().for_each(|child| add(child, schema, read));
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::{Field, Schema};
+
+    use super::*;
+    use crate::planner::ScalarExpr;
+
+    fn column(name: &str, at: usize) -> ScalarExpr {
+        ScalarExpr { physical: Arc::new(Column::new(name, at)), text: name.to_string() }
+    }
+
+    #[test]
+    fn a_column_that_is_passed_on_is_read_as_far_as_it_is_read_there() {
+        let schema = |names: &[&str]| {
+            let fields = names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect::<Vec<_>>();
+            Arc::new(Schema::new(fields))
+        };
+        let input =
+            CircuitPlan::Input { relation: ObjectId(1), name: "r".into(), schema: schema(&["a", "b", "c", "d"]), append_only: true };
+        let project = |input, names: &[(&str, usize)]| CircuitPlan::Project {
+            input: Box::new(input),
+            expressions: names.iter().map(|(name, at)| column(name, *at)).collect(),
+            schema: schema(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
+        };
+        let below = project(input, &[("d", 3), ("a", 0), ("c", 2)]);
+        let distinct = CircuitPlan::Aggregate { input: Box::new(below), group: vec![2], calls: vec![], schema: schema(&["c"]) };
+        let mut expected = Projection::nothing(4);
+        expected.add(2);
+        assert_eq!(of_relations(&distinct)[&ObjectId(1)], expected);
+        assert_eq!(of_relations(&project(distinct, &[]))[&ObjectId(1)], expected, "what a group needs is read, wanted or not");
+    }
 }
