@@ -1,6 +1,7 @@
 //! Settings of the server: a flag beats an environment variable, that beats the file, that beats the default.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 pub const DEFAULT_HTTP: &str = "127.0.0.1:4567";
 pub const DEFAULT_DATA: &str = "floe-data";
 const DEFAULT_MEMORY: u64 = 2 << 30;
+const DEFAULT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the command line and the environment say; both are read by clap, the command line first.
 #[derive(Args, Clone, Debug, Default)]
@@ -32,6 +34,10 @@ pub struct ServeFlags {
     /// Memory to plan for, such as 512MiB or 2GiB [default: 2GiB]
     #[arg(long, env = "FLOE_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
+    /// How long floe collects changes before it writes a checkpoint, such as 500ms or 1s; recovery may have to do that much
+    /// again [default: 1s]
+    #[arg(long, env = "FLOE_CHECKPOINT_INTERVAL", value_name = "TIME")]
+    pub checkpoint_interval: Option<String>,
     /// The user that may connect once a password is set [default: floe]
     #[arg(long, env = "FLOE_USER", value_name = "NAME")]
     pub user: Option<String>,
@@ -55,6 +61,7 @@ struct FileSettings {
     http: Option<String>,
     workers: Option<usize>,
     memory: Option<String>,
+    checkpoint_interval: Option<String>,
     user: Option<String>,
     password: Option<String>,
     database: Option<String>,
@@ -70,6 +77,7 @@ pub struct Config {
     pub workers: usize,
     /// Bytes.
     pub memory: u64,
+    pub checkpoint_interval: Duration,
     pub user: String,
     pub password: Option<String>,
     pub database: String,
@@ -84,6 +92,8 @@ pub enum ConfigError {
     File { path: PathBuf, message: String },
     #[error("invalid size of memory: \"{0}\" (write 512MiB, 2GiB, ...)")]
     Memory(String),
+    #[error("invalid checkpoint interval: \"{0}\" (write 500ms, 1s, 2min, ...)")]
+    CheckpointInterval(String),
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error("{name} must not be empty")]
@@ -100,6 +110,10 @@ impl Config {
             Some(text) => parse_size(&text).ok_or(ConfigError::Memory(text))?,
             None => DEFAULT_MEMORY,
         };
+        let checkpoint_interval = match flags.checkpoint_interval.or(file.checkpoint_interval) {
+            Some(text) => parse_time(&text).ok_or(ConfigError::CheckpointInterval(text))?,
+            None => DEFAULT_CHECKPOINT_INTERVAL,
+        };
         let http = flags.http.or(file.http).unwrap_or_else(|| DEFAULT_HTTP.to_string());
         let workers = flags.workers.or(file.workers).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let password = flags.password.or(file.password);
@@ -109,6 +123,7 @@ impl Config {
             http: (!http.eq_ignore_ascii_case("off")).then_some(http),
             workers,
             memory,
+            checkpoint_interval,
             user: flags.user.or(file.user).unwrap_or_else(|| "floe".to_string()),
             password,
             database: flags.database.or(file.database).unwrap_or_else(|| "floe".to_string()),
@@ -150,6 +165,20 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(unit).filter(|bytes| *bytes > 0)
 }
 
+/// The time of `500ms`, `2 s`, `1min`: more than nothing, at most an hour.
+fn parse_time(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[end..].trim().to_ascii_lowercase().as_str() {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        _ => return None,
+    };
+    let millis = text[..end].parse::<u64>().ok()?.checked_mul(unit)?;
+    (1..=3_600_000).contains(&millis).then(|| Duration::from_millis(millis))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -179,6 +208,7 @@ mod tests {
             (ServeFlags { config: Some("/no/such.toml".into()), ..ServeFlags::default() }, "cannot read the configuration file"),
             (ServeFlags { config: Some(wrong.path().to_path_buf()), ..ServeFlags::default() }, "unknown field `listn`"),
             (ServeFlags { memory: Some("much".into()), ..ServeFlags::default() }, "invalid size of memory: \"much\""),
+            (ServeFlags { checkpoint_interval: Some("soon".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"soon\""),
             (ServeFlags { workers: Some(0), ..ServeFlags::default() }, "workers must be at least 1"),
             (ServeFlags { password: Some(String::new()), ..ServeFlags::default() }, "password must not be empty"),
         ] {
@@ -193,6 +223,15 @@ mod tests {
             [("2GiB", Some(2 << 30)), ("512 mb", Some(512 << 20)), ("7", Some(7)), ("0", None), ("1XB", None), ("99999999999TiB", None)]
         {
             assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, millis) in
+            [("500ms", Some(500)), ("2 s", Some(2_000)), ("1MIN", Some(60_000)), ("0s", None), ("7", None), ("61min", None)]
+        {
+            assert_eq!(parse_time(text), millis.map(Duration::from_millis), "{text}");
         }
     }
 }

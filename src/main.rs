@@ -18,7 +18,7 @@ fn open(config: &Config, runtime: Handle) -> Result<Arc<dyn Database>, Report> {
         workers: config.workers,
         memory: config.memory,
         database: config.database.clone(),
-        ..CoordinatorConfig::default()
+        checkpoint_interval: config.checkpoint_interval,
     };
     Ok(Arc::new(OpenDatabase(Coordinator::open(config, runtime)?)))
 }

@@ -7,6 +7,7 @@
 pub mod api;
 mod backfill;
 mod checkpoint;
+mod checkpoint_writer;
 mod clock;
 mod command;
 mod config;
@@ -16,9 +17,11 @@ mod driver;
 mod engine;
 pub mod entropy;
 mod failures;
+mod flush;
 mod install;
 mod key_filter;
 mod metrics;
+mod panicked;
 mod published;
 mod recovery;
 mod relation;
@@ -30,6 +33,7 @@ mod sink_status;
 mod sink_worker;
 mod source_worker;
 mod start;
+mod stop;
 mod table;
 #[cfg(test)]
 mod tests;

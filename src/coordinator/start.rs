@@ -1,6 +1,6 @@
 //! Starting and stopping: the store is opened, the database recovered, and the driver's thread set going.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -14,6 +14,7 @@ use crate::state::{Store, TraceSet};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
 use crate::zset::Delta;
 
+use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
@@ -56,7 +57,7 @@ impl Coordinator {
         let (events, inbox) = mpsc::channel();
         let mut driver = Driver {
             traces: TraceSet::new(store.clone()),
-            store,
+            store: store.clone(),
             catalog: Arc::new(Catalog::default()),
             relations: BTreeMap::new(),
             sinks: BTreeMap::new(),
@@ -67,11 +68,15 @@ impl Coordinator {
             incarnation: 1,
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
+            writer: CheckpointWriter::start(store, events.clone())?,
             writing: None,
             frontier: frontier.clone(),
             metrics: metrics.clone(),
             events: events.clone(),
             runtime,
+            waiting: Vec::new(),
+            committing: Vec::new(),
+            commands: VecDeque::new(),
             flushes: Vec::new(),
             next_token: 0,
         };
@@ -94,7 +99,10 @@ impl Coordinator {
     /// Sends the driver a command and waits for its answer.
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Report> {
         let (reply, answer) = oneshot::channel();
-        let gone = |_| Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down");
+        let gone = |()| match self.metrics.broken() {
+            Some(why) => Report::error(SqlState::IO_ERROR, "floe can make no changes any more").detail(why),
+            None => Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"),
+        };
         self.events.send(Event::Command(command(reply))).map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
     }
