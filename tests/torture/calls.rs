@@ -29,17 +29,18 @@ enum Phase {
     Work(String),
 }
 
-/// The `number`th time that a thread makes the call.
+/// The `number`th time that a thread makes the call; among its calls on the store's files it is the `of_store`th.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Call {
     phase: Phase,
     name: String,
     number: usize,
+    of_store: Option<usize>,
 }
 
 impl std::fmt::Display for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Call { phase, name, number } = self;
+        let Call { phase, name, number, .. } = self;
         match phase {
             Phase::Start => write!(f, "start/{name}/{number}"),
             Phase::Work(thread) => write!(f, "{thread}/{name}/{number}"),
@@ -58,6 +59,10 @@ pub fn rounds(seed: u64) -> (Vec<Round>, Vec<Round>) {
     for call in &calls {
         let (to_kill, how) = (call.clone(), call.clone());
         kills.push(Round { name: format!("kill at {call}"), play: Box::new(move |world| kill(world, seed, &to_kill)) });
+        // Threads wake each other by `write` as well, and no disk fails that: only the store's files count.
+        if call.name == "write" && call.of_store.is_none() {
+            continue;
+        }
         let full = FILLING.contains(&call.name.as_str());
         for (error, state) in [("ENOSPC", "53100"), ("EIO", "58030")] {
             for lasting in [false, true] {
@@ -73,7 +78,7 @@ pub fn rounds(seed: u64) -> (Vec<Round>, Vec<Round>) {
             }
         }
     }
-    let (kills, failures) = (sample(kills, 24, seed), sample(failures, 24, seed));
+    let (kills, failures) = (sample(kills, 16, seed), sample(failures, 20, seed));
     (kills, failures)
 }
 
@@ -99,11 +104,16 @@ fn journalled(world: &mut World, seed: u64) -> Result<Work, String> {
 }
 
 /// The calls of a run without harm that change something of the world.
-fn reference(seed: u64) -> BTreeSet<Call> {
+fn reference(seed: u64) -> Vec<Call> {
     let folder = tempfile::tempdir().expect("a folder");
     let mut world = World::new(folder.path().to_path_buf());
     let log = folder.path().join("calls");
-    let mut calls = BTreeSet::new();
+    let mut calls: BTreeMap<String, Call> = BTreeMap::new();
+    let mut note = |phase: Phase, (_, name, number, of_store): Touch| {
+        let call = Call { phase, name, number, of_store };
+        let known = calls.entry(call.to_string()).or_insert_with(|| call.clone());
+        known.of_store = known.of_store.or(call.of_store);
+    };
 
     let mut work = journalled(&mut world, seed).expect("a journal");
     let under = under_strace(&["-y", "-e", &format!("trace={}", CALLS.join(",")), "-o", &log.display().to_string()]);
@@ -111,9 +121,7 @@ fn reference(seed: u64) -> BTreeSet<Call> {
     std::thread::sleep(Duration::from_millis(500));
     floe.kill();
     drop(floe);
-    for (_, name, number) in touching(&log, &world) {
-        calls.insert(Call { phase: Phase::Start, name, number });
-    }
+    touching(&log, &world).into_iter().for_each(|touch| note(Phase::Start, touch));
 
     let mut floe = start(&world, "").expect("floe starts");
     std::thread::sleep(Duration::from_millis(300));
@@ -124,25 +132,28 @@ fn reference(seed: u64) -> BTreeSet<Call> {
     let names = threads(floe.id());
     floe.kill();
     let _ = strace.wait();
-    for (thread, name, number) in touching(&log, &world) {
-        if let Some(thread) = names.get(&thread) {
-            calls.insert(Call { phase: Phase::Work(thread.clone()), name, number });
+    for touch in touching(&log, &world) {
+        if let Some(thread) = names.get(&touch.0) {
+            note(Phase::Work(thread.clone()), touch);
         }
     }
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    for call in &calls {
+    for call in calls.values() {
         let phase = if let Phase::Work(thread) = &call.phase { thread } else { "start" };
         *kinds.entry(format!("{phase}/{}", call.name)).or_default() += 1;
     }
     progress(format_args!("{} calls: {kinds:?}", calls.len()));
     assert!(calls.len() > 50, "strace saw next to nothing");
-    calls
+    calls.into_values().collect()
 }
 
-/// Thread, call, and the how manieth of its kind in the thread, of each call in the log that names the world.
-fn touching(log: &std::path::Path, world: &World) -> Vec<(u32, String, usize)> {
+/// Thread, call, the how manieth of its kind in the thread, and the how manieth on the store's files.
+type Touch = (u32, String, usize, Option<usize>);
+
+/// The calls in the log that name the world.
+fn touching(log: &std::path::Path, world: &World) -> Vec<Touch> {
     let text = std::fs::read_to_string(log).expect("strace wrote its log");
-    let place = world.at("").display().to_string();
+    let (place, store) = (world.at("").display().to_string(), format!("<{}/", world.data().display()));
     let (mut counts, mut found) = (BTreeMap::new(), Vec::new());
     for line in text.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
@@ -150,11 +161,13 @@ fn touching(log: &std::path::Path, world: &World) -> Vec<(u32, String, usize)> {
         if !CALLS.contains(&name) {
             continue;
         }
-        let number: &mut usize = counts.entry((thread, name.to_string())).or_default();
+        let (number, of_store): &mut (usize, usize) = counts.entry((thread, name.to_string())).or_default();
         *number += 1;
-        // floe's own log is beside its data, and no promise.
-        if line.contains(&place) && !line.contains(".log>, \"\\33") && !line.contains(&format!(".{}.log>", world.port)) {
-            found.push((thread, name.to_string(), *number));
+        // RocksDB's own log is read by people alone; floe's is beside its data.
+        let stored = line.contains(&store) && !line.contains("/LOG>");
+        *of_store += usize::from(stored);
+        if line.contains(&place) && !line.contains("/LOG>") && !line.contains(&format!(".{}.log>", world.port)) {
+            found.push((thread, name.to_string(), *number, stored.then_some(*of_store)));
         }
     }
     found
@@ -205,9 +218,10 @@ struct Harmed {
     said: String,
 }
 
-fn harm(world: &mut World, seed: u64, call: &Call, harm: &str, log: &std::path::Path) -> Result<Harmed, String> {
-    let inject = format!("inject={}:{harm}", call.name);
-    let arguments = ["-y", "-e", &format!("trace={}", call.name), "-e", &inject, "-o", &log.display().to_string()];
+fn harm(world: &mut World, seed: u64, call: &Call, harm: &str, only: &[String], log: &std::path::Path) -> Result<Harmed, String> {
+    let (trace, inject, log) = (format!("trace={}", call.name), format!("inject={}:{harm}", call.name), log.display().to_string());
+    let mut arguments = vec!["-y", "-e", &trace, "-e", &inject, "-o", &log];
+    arguments.extend(only.iter().flat_map(|path| ["-P", path.as_str()]));
     let mut work = journalled(world, seed)?;
     match &call.phase {
         Phase::Start => match world.start(Launch { under: &under_strace(&arguments), ..Launch::default() }) {
@@ -232,7 +246,7 @@ fn harm(world: &mut World, seed: u64, call: &Call, harm: &str, log: &std::path::
 
 fn kill(world: &mut World, seed: u64, call: &Call) -> Result<Outcome, String> {
     let log = world.beside("calls");
-    let Harmed { mut work, mut floe, strace, .. } = harm(world, seed, call, &format!("signal=SIGKILL:when={}", call.number), &log)?;
+    let Harmed { mut work, mut floe, strace, .. } = harm(world, seed, call, &format!("signal=SIGKILL:when={}", call.number), &[], &log)?;
     let mut outcome = Outcome::Hit;
     if let Some(floe) = &mut floe
         && floe.ended_within(Duration::from_millis(200)).is_none()
@@ -254,8 +268,12 @@ fn end(mut strace: Child) {
 
 fn fail(world: &mut World, seed: u64, call: &Call, error: &str, state: &str, lasting: bool) -> Result<Outcome, String> {
     let log = world.beside("calls");
-    let when = format!("error={error}:when={}{}", call.number, if lasting { "+" } else { "" });
-    let Harmed { mut work, floe, strace, worked, said } = harm(world, seed, call, &when, &log)?;
+    let (number, only) = match call.of_store {
+        Some(number) if call.name == "write" => (number, store_files(world)),
+        _ => (call.number, Vec::new()),
+    };
+    let when = format!("error={error}:when={number}{}", if lasting { "+" } else { "" });
+    let Harmed { mut work, floe, strace, worked, said } = harm(world, seed, call, &when, &only, &log)?;
     let injected = std::fs::read_to_string(&log).is_ok_and(|text| text.contains("(INJECTED)"));
     match floe {
         None => {
@@ -287,6 +305,16 @@ fn fail(world: &mut World, seed: u64, call: &Call, error: &str, state: &str, las
     strace.into_iter().for_each(end);
     recover(world, &mut work, None)?;
     Ok(if injected { Outcome::Hit } else { Outcome::Missed })
+}
+
+/// What RocksDB's files may be called in so short a life: strace takes paths, and no patterns.
+fn store_files(world: &World) -> Vec<String> {
+    let data = world.data();
+    let named = |number: u32| {
+        let names = [format!("{number:06}.log"), format!("{number:06}.sst"), format!("{number:06}.dbtmp"), format!("MANIFEST-{number:06}")];
+        names.map(|name| data.join(name).display().to_string())
+    };
+    (1..=300).flat_map(named).collect()
 }
 
 /// After a sync of floe's own state that failed nobody syncs that file again, and takes what is there for durable.

@@ -51,7 +51,8 @@ pub fn rounds(seed: u64) -> Vec<Round> {
     for (number, point) in FailPoint::ALL.iter().enumerate() {
         for (which, action) in ACTIONS.into_iter().enumerate() {
             for time in [1, 4] {
-                let once = matches!(meaning(*point), Meaning::StopsStart | Meaning::AtTheEnd) || point.name().starts_with("d");
+                let once = matches!(meaning(*point), Meaning::StopsStart | Meaning::AtTheEnd)
+                    || ["backfill.", "definition.", "drop."].iter().any(|start| point.name().starts_with(start));
                 // The share of each change: every point is killed at once, and meets one other fate.
                 let share = time == 1 && (which == 0 || which == 1 + number % 3);
                 if (time > 1 && once) || !(share || everything()) {
