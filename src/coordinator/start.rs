@@ -1,6 +1,7 @@
 //! Starting and stopping: the store is opened, the database recovered, and the driver's thread set going.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -32,6 +33,7 @@ pub struct Coordinator {
     pub(super) query_memory: Arc<RuntimeEnv>,
     /// When the process started, microseconds since 1970 UTC.
     pub(super) started: i64,
+    stopping: AtomicBool,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -88,7 +90,8 @@ impl Coordinator {
             .spawn(move || driver.run(inbox))
             .map_err(Report::internal)?;
         let (started, thread) = (clock::now_micros(), Mutex::new(Some(thread)));
-        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, started, thread }))
+        let stopping = AtomicBool::new(false);
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, started, stopping, thread }))
     }
 
     /// What readers see now.
@@ -99,9 +102,11 @@ impl Coordinator {
     /// Sends the driver a command and waits for its answer.
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Report> {
         let (reply, answer) = oneshot::channel();
-        let gone = |()| match self.metrics.broken() {
-            Some(why) => Report::error(SqlState::IO_ERROR, "floe can make no changes any more").detail(why),
-            None => Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"),
+        // A command whose answer is dropped met the end that was asked for, or a panic.
+        let gone = |()| match self.stopping.load(Ordering::Acquire) {
+            true => Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"),
+            false => Report::internal("the thread of the epochs has failed")
+                .hint("what became of the statement will be seen when floe is started again"),
         };
         self.events.send(Event::Command(command(reply))).map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
@@ -143,6 +148,7 @@ impl Coordinator {
 
     /// A last checkpoint, and the end. What was published is there at the next start either way.
     pub async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
         if let Err(report) = self.ask(|reply| Command::Shutdown { reply }).await {
             tracing::warn!("stopping without a last checkpoint: {report}");
         }
