@@ -213,6 +213,7 @@ mod tests {
             (ServeFlags { config: Some(wrong.path().to_path_buf()), ..ServeFlags::default() }, "unknown field `listn`"),
             (ServeFlags { memory: Some("much".into()), ..ServeFlags::default() }, "invalid size of memory: \"much\""),
             (ServeFlags { checkpoint_interval: Some("0s".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"0s\""),
+            (ServeFlags { checkpoint_interval: Some("soon".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"soon\""),
             (ServeFlags { workers: Some(0), ..ServeFlags::default() }, "workers must be at least 1"),
             (ServeFlags { password: Some(String::new()), ..ServeFlags::default() }, "password must not be empty"),
         ] {

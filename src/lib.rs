@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod coordinator;
 pub mod dataflow;
+pub mod fail_points;
 pub mod planner;
 pub mod server;
 pub mod sinks;

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ServeFlags};
 use crate::coordinator::database::Database;
+use crate::fail_points;
 use crate::server::{Server, ServerConfig};
 use crate::types::Report;
 
@@ -28,6 +29,10 @@ pub fn run(flags: ServeFlags, open: Open) -> ExitCode {
     let filter = EnvFilter::try_from_env("FLOE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // The log goes where nothing is read by programs.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    if let Err(error) = fail_points::arm(&std::env::var("FLOE_FAILPOINTS").unwrap_or_default()) {
+        fail(&error, None);
+        return ExitCode::from(2);
+    }
     let config = match Config::resolve(flags) {
         Ok(config) => config,
         Err(error) => {

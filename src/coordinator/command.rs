@@ -34,6 +34,8 @@ pub enum Event {
     },
     /// The checkpoint that was being written is there, or has failed.
     CheckpointWritten,
+    /// A sink could not write to the store.
+    StoreFailed,
     Command(Command),
 }
 

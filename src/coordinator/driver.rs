@@ -6,21 +6,25 @@
 //! one atomic write, and the journal is cut. A new object comes to be in an epoch of its own that ends in such a
 //! checkpoint, so that a crash leaves all of it or nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
+use crate::fail_points::FailPoint;
 use crate::state::{Journal, JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
 use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
 use crate::zset::{Delta, ZSet};
 
+use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::metrics::Metrics;
+use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
-use super::relation::{Relation, RelationKind, dead_letter_rows};
+use super::relation::{Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
 use super::table;
 
@@ -49,12 +53,18 @@ pub struct Driver {
     pub checkpoint_interval: Duration,
     /// How many threads decode a source's records at once.
     pub workers: usize,
-    /// The checkpoint that is being written.
+    /// Who writes checkpoints, and the one that is being written.
+    pub writer: CheckpointWriter,
     pub writing: Option<Writing>,
     pub frontier: Arc<Frontier>,
     pub metrics: Arc<Metrics>,
     pub events: Sender<Event>,
     pub runtime: tokio::runtime::Handle,
+    /// Transactions that wait for an epoch, and those of the epoch that is under way.
+    pub waiting: Vec<Waiting>,
+    pub committing: Vec<Reply<()>>,
+    /// What else was asked for, in its order.
+    pub commands: VecDeque<Command>,
     pub flushes: Vec<Flush>,
     pub next_token: u64,
 }
@@ -89,17 +99,17 @@ pub struct Writing {
 
 /// A FLUSH under way.
 pub struct Flush {
-    token: u64,
+    pub token: u64,
     /// Sources whose ends are not known yet.
-    asked: BTreeSet<ObjectId>,
-    targets: BTreeMap<ObjectId, Offsets>,
-    reply: Option<Reply<Epoch>>,
+    pub asked: BTreeSet<ObjectId>,
+    pub targets: BTreeMap<ObjectId, Offsets>,
+    pub reply: Option<Reply<Epoch>>,
 }
 
 /// A transaction's changes that wait for an epoch.
-struct Waiting {
-    changes: Vec<(ObjectId, Delta)>,
-    reply: Reply<()>,
+pub struct Waiting {
+    pub changes: Vec<(ObjectId, Delta)>,
+    pub reply: Reply<()>,
 }
 
 /// What the sealed input of an epoch is.
@@ -112,20 +122,19 @@ pub struct Sealed {
 }
 
 impl Driver {
-    /// Runs until it is told to shut down.
-    pub fn run(mut self, inbox: Receiver<Event>) {
+    /// Does what is asked until it is told to end, or something fails after which memory and disk may differ.
+    pub fn work(&mut self, inbox: &Receiver<Event>) -> Result<(), Report> {
         let (mut last_checkpoint, mut pause) = (Instant::now(), self.checkpoint_interval);
-        let mut changes: Vec<Waiting> = Vec::new();
         loop {
             let due = pause.saturating_sub(last_checkpoint.elapsed());
             let waits = self.writing.is_some() || self.epoch == self.checkpointed;
             let patience = if waits { Duration::from_secs(60) } else { due };
             let mut events = Vec::new();
-            if changes.is_empty() {
+            if self.waiting.is_empty() {
                 match inbox.recv_timeout(patience) {
                     Ok(event) => events.push(event),
                     Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
             }
             while events.len() < EPOCH_EVENTS {
@@ -134,72 +143,33 @@ impl Driver {
                     Err(_) => break,
                 }
             }
-            let mut commands = Vec::new();
             for event in events {
                 match event {
-                    Event::Command(Command::Change { changes: asked, reply }) => {
-                        changes.push(Waiting { changes: asked, reply });
-                    }
-                    Event::Command(command) => commands.push(command),
+                    Event::Command(Command::Change { changes, reply }) => self.waiting.push(Waiting { changes, reply }),
+                    Event::Command(command) => self.commands.push_back(command),
                     other => self.note(other),
                 }
             }
-            if let Err(report) = self.advance(&mut changes) {
-                return self.stop_for_good(report, inbox);
+            // A sink's write may have failed meanwhile.
+            if let Some(error) = self.store.failure() {
+                return Err(error.report());
             }
-            for command in commands {
-                match self.obey(command) {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(report) => return self.stop_for_good(report, inbox),
+            self.advance()?;
+            while let Some(command) = self.commands.pop_front() {
+                if !self.obey(command)? {
+                    return Ok(());
                 }
             }
             self.answer_flushes();
-            match self.take_checkpoint() {
-                Ok(Some(spent)) => {
-                    last_checkpoint = Instant::now();
-                    pause = self.checkpoint_interval.max((spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE));
-                }
-                Ok(None) => {}
-                Err(report) => return self.stop_for_good(report, inbox),
+            if let Some(spent) = self.take_checkpoint()? {
+                last_checkpoint = Instant::now();
+                pause = self.checkpoint_interval.max((spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE));
             }
             let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
             let due = self.writing.is_none() && (full || last_checkpoint.elapsed() >= pause);
-            if self.epoch > self.checkpointed
-                && due
-                && let Err(report) = self.begin_checkpoint()
-            {
-                return self.stop_for_good(report, inbox);
+            if self.epoch > self.checkpointed && due {
+                self.begin_checkpoint()?;
             }
-        }
-    }
-
-    /// The store refuses to write: readers keep the last published epoch, everything else is told why.
-    fn stop_for_good(mut self, report: Report, inbox: Receiver<Event>) {
-        tracing::error!("floe can no longer make changes durable: {report}");
-        let report = report.hint("queries still answer from the last epoch; make the state directory writable and restart floe");
-        self.metrics.set_broken(report.to_string());
-        for relation in self.relations.values_mut() {
-            if let RelationKind::Source(source) = &mut relation.kind {
-                source.worker = None;
-            }
-        }
-        for flush in &mut self.flushes {
-            if let Some(reply) = flush.reply.take() {
-                let _ = reply.send(Err(report.clone()));
-            }
-        }
-        while let Ok(event) = inbox.recv() {
-            let Event::Command(command) = event else { continue };
-            let _ = match command {
-                Command::Change { reply, .. } | Command::Drop { reply, .. } => reply.send(Err(report.clone())).is_ok(),
-                Command::Install { reply, .. } => reply.send(Err(report.clone())).is_ok(),
-                Command::Flush { reply } | Command::Checkpoint { reply } => reply.send(Err(report.clone())).is_ok(),
-                Command::Shutdown { reply } => {
-                    let _ = reply.send(Ok(()));
-                    return;
-                }
-            };
         }
     }
 
@@ -225,7 +195,7 @@ impl Driver {
                 self.metrics.set_source_errors(self.source_errors());
             }
             Event::Ends { source, token, ends } => self.note_ends(source, token, ends),
-            Event::CheckpointWritten | Event::Command(_) => {}
+            Event::CheckpointWritten | Event::StoreFailed | Event::Command(_) => {}
         }
     }
 
@@ -247,26 +217,25 @@ impl Driver {
     }
 
     /// One epoch, if there is anything to do in it.
-    fn advance(&mut self, changes: &mut Vec<Waiting>) -> Result<(), Report> {
+    fn advance(&mut self) -> Result<(), Report> {
         let mut sealed = Sealed::default();
-        let mut done = Vec::new();
-        self.seal_changes(changes, &mut sealed, &mut done);
+        self.seal_changes(&mut sealed);
         self.seal_sources(&mut sealed);
-        if sealed.deltas.is_empty() && sealed.offsets.is_empty() {
-            for reply in done {
-                let _ = reply.send(Ok(()));
-            }
-            return Ok(());
+        if !(sealed.deltas.is_empty() && sealed.offsets.is_empty()) {
+            FailPoint::EpochSealed.reach()?;
+            let (epoch, now) = (self.epoch.next(), clock::now_micros().max(self.now));
+            let tables = sealed.tables.iter().map(|(id, delta)| Ok((*id, zset_to_ipc(&delta.0).map_err(|e| e.report())?)));
+            let entry = JournalEntry { epoch, now, offsets: sealed.offsets.clone(), tables: tables.collect::<Result<_, Report>>()? };
+            let started = Instant::now();
+            Journal::append(&self.store, &entry).map_err(|e| e.report())?;
+            self.metrics.journal.observe(started.elapsed().as_secs_f64());
+            FailPoint::JournalWritten.reach()?;
+            self.step(epoch, now, sealed);
+            FailPoint::EpochStepped.reach()?;
+            self.publish();
+            FailPoint::EpochPublished.reach()?;
         }
-        let (epoch, now) = (self.epoch.next(), clock::now_micros().max(self.now));
-        let tables = sealed.tables.iter().map(|(id, delta)| Ok((*id, zset_to_ipc(&delta.0).map_err(|e| e.report())?)));
-        let entry = JournalEntry { epoch, now, offsets: sealed.offsets.clone(), tables: tables.collect::<Result<_, Report>>()? };
-        let started = Instant::now();
-        Journal::append(&self.store, &entry).map_err(|e| e.report())?;
-        self.metrics.journal.observe(started.elapsed().as_secs_f64());
-        self.step(epoch, now, sealed);
-        self.publish();
-        for reply in done {
+        for reply in self.committing.drain(..) {
             let _ = reply.send(Ok(()));
         }
         Ok(())
@@ -274,10 +243,10 @@ impl Driver {
 
     /// Takes transactions into the epoch: those that touch no table which an earlier one of this epoch touched. What
     /// cannot be done is answered at once and leaves nothing behind; the rest waits for the next epoch.
-    fn seal_changes(&mut self, changes: &mut Vec<Waiting>, sealed: &mut Sealed, done: &mut Vec<Reply<()>>) {
+    fn seal_changes(&mut self, sealed: &mut Sealed) {
         let mut touched = BTreeSet::new();
         let mut later = Vec::new();
-        for waiting in changes.drain(..) {
+        for waiting in std::mem::take(&mut self.waiting) {
             let tables: BTreeSet<ObjectId> = waiting.changes.iter().map(|(table, _)| *table).collect();
             if !touched.is_disjoint(&tables) {
                 later.push(waiting);
@@ -290,14 +259,14 @@ impl Driver {
                         sealed.tables.push((table, delta.clone()));
                         sealed.deltas.insert(table, delta);
                     }
-                    done.push(waiting.reply);
+                    self.committing.push(waiting.reply);
                 }
                 Err(report) => {
                     let _ = waiting.reply.send(Err(report));
                 }
             }
         }
-        *changes = later;
+        self.waiting = later;
     }
 
     fn check_changes(&self, changes: &[(ObjectId, Delta)]) -> Result<(), Report> {
@@ -365,7 +334,7 @@ impl Driver {
                     None => Ok(()),
                 },
                 RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
-                RelationKind::View(view) => match view.step(epoch, now, &deltas) {
+                RelationKind::View(view) => match step_view(view, epoch, now, &deltas) {
                     Ok((delta, errors_changed)) => {
                         if errors_changed {
                             relation.changed = epoch;
@@ -439,7 +408,7 @@ impl Driver {
                 result?;
             }
             Command::Shutdown { reply } => {
-                let result = self.checkpoint(Writes::new());
+                let result = FailPoint::Shutdown.reach().and_then(|()| self.checkpoint(Writes::new()));
                 for relation in self.relations.values_mut() {
                     if let RelationKind::Source(source) = &mut relation.kind {
                         source.worker = None;
@@ -463,53 +432,15 @@ impl Driver {
             _ => Ok(()),
         }
     }
+}
 
-    fn start_flush(&mut self, reply: Reply<Epoch>) {
-        self.next_token += 1;
-        let mut flush = Flush { token: self.next_token, asked: BTreeSet::new(), targets: BTreeMap::new(), reply: Some(reply) };
-        for (id, relation) in &self.relations {
-            if let RelationKind::Source(source) = &relation.kind
-                && let Some(worker) = &source.worker
-                && worker.ask_ends(flush.token)
-            {
-                flush.asked.insert(*id);
-            }
-        }
-        self.flushes.push(flush);
-    }
-
-    fn note_ends(&mut self, source: ObjectId, token: u64, ends: Result<Offsets, Report>) {
-        for flush in self.flushes.iter_mut().filter(|f| f.token == token) {
-            flush.asked.remove(&source);
-            match &ends {
-                Ok(ends) => {
-                    flush.targets.insert(source, ends.clone());
-                }
-                Err(report) => {
-                    if let Some(reply) = flush.reply.take() {
-                        let _ = reply.send(Err(report.clone()));
-                    }
-                }
-            }
-        }
-    }
-
-    fn answer_flushes(&mut self) {
-        let none = Offsets::default();
-        for flush in &mut self.flushes {
-            // A source that was dropped meanwhile holds nobody up.
-            flush.asked.retain(|id| self.relations.contains_key(id));
-            flush.targets.retain(|id, _| self.relations.contains_key(id));
-            let there = |(id, target): (&ObjectId, &Offsets)| self.offsets.get(id).unwrap_or(&none).reached(target);
-            if flush.asked.is_empty()
-                && flush.targets.iter().all(there)
-                && let Some(reply) = flush.reply.take()
-            {
-                let _ = reply.send(Ok(self.epoch));
-            }
-        }
-        self.flushes.retain(|f| f.reply.as_ref().is_some_and(|r| !r.is_closed()));
-    }
+/// A view in which floe has a defect stops as one that fails in another way does: alone, at the next start as well.
+fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
+    let stepped = catch_unwind(AssertUnwindSafe(|| {
+        FailPoint::ViewStep.reach()?;
+        view.step(epoch, now, deltas)
+    }));
+    stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))
 }
 
 fn publish_relation(relation: &Relation) -> PublishedRelation {

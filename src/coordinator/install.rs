@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
+use crate::fail_points::FailPoint;
 use crate::sources::Reading;
 use crate::state::{SinkIndex, Staged, TraceSet, Writes};
 use crate::types::{Epoch, ObjectId, Offsets, Projection, Report, SqlState};
@@ -53,7 +54,8 @@ impl Driver {
                 catalog = catalog.add(entry.clone()).map_err(|e| e.report())?;
                 Catalog::put(entry, &mut writes).map_err(|e| e.report())?;
             }
-            self.make(id, &definition, &schema, what, epoch)
+            self.make(id, &definition, &schema, what, epoch)?;
+            FailPoint::DefinitionMade.reach()
         })();
         let undo = |driver: &mut Driver| {
             for entry in &entries {
@@ -78,6 +80,7 @@ impl Driver {
             undo(self);
             return Err(report);
         }
+        FailPoint::DefinitionWritten.reach().inspect_err(|report| self.store.poison(report))?;
         self.publish();
         self.start_source(id)?;
         self.read_what_is_needed()?;
@@ -145,7 +148,7 @@ impl Driver {
                     _ => return Err(Report::internal("a sink whose plan does not fit what it reads")),
                 };
                 let start = super::sink_worker::SinkStart { id, sink: Some(sink), spec: None, interval, committed: self.epoch };
-                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
+                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), self.events.clone(), &self.runtime);
                 self.sinks.insert(id, SinkFeed { input, pending, discards, worker });
             }
             _ => return Err(Report::internal("a definition that does not fit what is made")),
@@ -163,6 +166,7 @@ impl Driver {
             let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
             let none = Offsets::default();
             backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
+                FailPoint::BackfillChunk.reach()?;
                 view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|(delta, _)| take(delta))
             })?;
         }
@@ -189,7 +193,9 @@ impl Driver {
         }
         self.catalog = Arc::new(catalog);
         self.epoch = self.epoch.next();
-        self.checkpoint(writes)?;
+        // From here on memory has forgotten the objects, and only the disk can say whether they are gone.
+        let written = FailPoint::DropMade.reach().and_then(|()| self.checkpoint(writes)).and_then(|()| FailPoint::DropWritten.reach());
+        written.inspect_err(|report| self.store.poison(report))?;
         self.publish();
         self.read_what_is_needed()
     }

@@ -7,6 +7,7 @@
 pub mod api;
 mod backfill;
 mod checkpoint;
+mod checkpoint_writer;
 mod clock;
 mod command;
 mod config;
@@ -16,10 +17,12 @@ mod driver;
 mod engine;
 pub mod entropy;
 mod failures;
+mod flush;
 mod install;
 mod key_filter;
 mod metrics;
 mod operator_gauges;
+mod panicked;
 mod profile;
 mod published;
 mod readers;
@@ -33,6 +36,7 @@ mod sink_status;
 mod sink_worker;
 mod source_worker;
 mod start;
+mod stop;
 mod table;
 #[cfg(test)]
 mod tests;

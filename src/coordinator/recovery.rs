@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, Definition, Entry, SinkInput};
+use crate::fail_points::FailPoint;
 use crate::planner::CircuitPlan;
 use crate::sinks::SinkSpec;
 use crate::sources::{Reading, Source, SourceSpec};
@@ -48,15 +49,18 @@ impl Driver {
             }
         }
         failures::load(&self.store, &mut self.relations)?;
+        FailPoint::RecoveryLoaded.reach()?;
         let journal = Journal::after(&self.store, self.epoch).map_err(|e| e.report())?;
         if !journal.is_empty() {
             tracing::info!(epochs = journal.len(), from = %self.epoch, "replaying the journal");
         }
         let mut readers = BTreeMap::new();
         for entry in &journal {
+            FailPoint::RecoveryReplay.reach()?;
             self.replay(entry, &mut readers)?;
         }
         drop(readers);
+        FailPoint::RecoveryDone.reach()?;
         self.publish();
         let ids: Vec<ObjectId> = self.relations.keys().copied().collect();
         ids.into_iter().try_for_each(|id| self.start_source(id))?;
@@ -89,7 +93,7 @@ impl Driver {
                 let spec = sink_spec(&entry.name, connector, options, sink_id, entry.schema.clone());
                 let (interval, discards) = (spec.commit_interval()?, crate::sinks::discards(connector));
                 let start = SinkStart { id: entry.id, sink: None, spec: Some(spec), interval, committed: Epoch::default() };
-                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), &self.runtime);
+                let worker = SinkWorker::start(start, self.store.clone(), self.metrics.clone(), self.events.clone(), &self.runtime);
                 self.sinks.insert(entry.id, SinkFeed { input, pending: Vec::new(), discards, worker });
                 return Ok(());
             }

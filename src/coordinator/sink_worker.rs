@@ -4,18 +4,24 @@
 //! Each step is durable before the next begins, so a crash anywhere is answered by going on: staged rows without a
 //! prepared commit are prepared again; a prepared commit is committed again, which does nothing if it had landed.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::fail_points::FailPoint;
 use crate::sinks::{self, KeyIndex, Prepared, Sink, SinkError, SinkSpec};
 use crate::state::{SinkIndex, Staged, Store, Writes};
 use crate::types::{Epoch, ObjectId, Report};
 use crate::zset::{Delta, ZSet};
 
+use super::command::Event;
 use super::metrics::Metrics;
+use super::panicked::panicked;
 use super::sink_status::SinkStatus;
 
 /// Staged bytes after which no more epochs go into the same commit.
@@ -46,14 +52,20 @@ pub struct SinkWorker {
 }
 
 impl SinkWorker {
-    pub fn start(start: SinkStart, store: Arc<Store>, metrics: Arc<Metrics>, runtime: &tokio::runtime::Handle) -> SinkWorker {
+    pub fn start(
+        start: SinkStart,
+        store: Arc<Store>,
+        metrics: Arc<Metrics>,
+        events: Sender<Event>,
+        runtime: &tokio::runtime::Handle,
+    ) -> SinkWorker {
         let goal = watch::Sender::new(Goal { checkpoint: start.committed, held: false });
         let status = watch::Sender::new(SinkStatus { committed: start.committed, ..SinkStatus::default() });
         let inbox = goal.subscribe();
         metrics.set_sink(start.id, status.subscribe());
         let SinkStart { id, sink, spec, interval, .. } = start;
         let task = runtime.spawn(async move {
-            let mut worker = Worker { id, sink, spec, store, goal: inbox, status };
+            let mut worker = Worker { id, sink, spec, store, events, goal: inbox, status };
             worker.run(interval).await;
         });
         SinkWorker { goal, task }
@@ -76,6 +88,7 @@ struct Worker {
     sink: Option<Box<dyn Sink>>,
     spec: Option<SinkSpec>,
     store: Arc<Store>,
+    events: Sender<Event>,
     goal: watch::Receiver<Goal>,
     status: watch::Sender<SinkStatus>,
 }
@@ -84,7 +97,8 @@ impl Worker {
     async fn run(&mut self, interval: Duration) {
         let mut retry = RETRY_FIRST;
         loop {
-            match self.catch_up().await {
+            let caught_up = AssertUnwindSafe(self.catch_up()).catch_unwind().await;
+            match caught_up.unwrap_or_else(|panic| Err(panicked("the sink", panic.as_ref()).into())) {
                 Ok(()) => {
                     retry = RETRY_FIRST;
                     tokio::time::sleep(interval).await;
@@ -100,6 +114,10 @@ impl Worker {
                 Err(error) => {
                     // What is staged stays; the sink goes on when floe is started again or the sink is made anew.
                     self.note_error(error.report(), true);
+                    if self.store.is_poisoned() {
+                        // The driver may have nothing to write for long: it has to say so now.
+                        let _ = self.events.send(Event::StoreFailed);
+                    }
                     return;
                 }
             }
@@ -138,10 +156,12 @@ impl Worker {
             let Some(sink) = &mut self.sink else { return Ok(()) };
             let rows = staged.delta.0.len() as u64;
             let prepared = sink.prepare(&staged, &index).await?;
+            reach(FailPoint::SinkPrepared)?;
             let mut writes = Writes::new();
             let bytes = serde_json::to_vec(&prepared).map_err(|e| SinkError::from(Report::internal(e)))?;
             Staged::put_prepared(self.id, &bytes, &mut writes);
             self.store.write(writes, true).map_err(|e| e.report())?;
+            reach(FailPoint::SinkRecorded)?;
             self.status.send_modify(|status| status.rows += rows);
             tracing::debug!(sink = %self.id, epoch = %prepared.epoch, rows, more, "prepared");
         }
@@ -170,11 +190,13 @@ impl Worker {
     async fn commit(&mut self, prepared: Prepared) -> Result<(), SinkError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         sink.commit(&prepared).await?;
+        reach(FailPoint::SinkCommitted)?;
         let mut writes = Writes::new();
         SinkIndex::apply(self.id, &prepared.index, &mut writes);
         Staged::remove(self.id, prepared.epoch, &mut writes);
         Staged::remove_prepared(self.id, &mut writes);
         self.store.write(writes, true).map_err(|e| e.report())?;
+        reach(FailPoint::SinkForgot)?;
         self.status.send_modify(|status| {
             status.committed = prepared.epoch;
             status.commits += 1;
@@ -182,6 +204,12 @@ impl Worker {
         });
         Ok(())
     }
+}
+
+/// An error that a test asks for is one of the target's: the worker tries again.
+fn reach(point: FailPoint) -> Result<(), SinkError> {
+    let failed = |report: Report| SinkError::Unavailable { message: report.message, detail: String::new(), hint: String::new() };
+    point.reach().map_err(failed)
 }
 
 struct StoredIndex {

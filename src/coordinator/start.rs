@@ -1,6 +1,7 @@
 //! Starting and stopping: the store is opened, the database recovered, and the driver's thread set going.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use crate::state::{Store, TraceSet};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
 use crate::zset::Delta;
 
+use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
@@ -33,6 +35,7 @@ pub struct Coordinator {
     pub(super) traces: TraceSet,
     /// When the process started, microseconds since 1970 UTC.
     pub(super) started: i64,
+    stopping: AtomicBool,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -58,7 +61,7 @@ impl Coordinator {
         let (events, inbox) = mpsc::channel();
         let mut driver = Driver {
             traces: TraceSet::new(store.clone()),
-            store,
+            store: store.clone(),
             catalog: Arc::new(Catalog::default()),
             relations: BTreeMap::new(),
             sinks: BTreeMap::new(),
@@ -70,11 +73,15 @@ impl Coordinator {
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
             workers: config.workers,
+            writer: CheckpointWriter::start(store, events.clone())?,
             writing: None,
             frontier: frontier.clone(),
             metrics: metrics.clone(),
             events: events.clone(),
             runtime,
+            waiting: Vec::new(),
+            committing: Vec::new(),
+            commands: VecDeque::new(),
             flushes: Vec::new(),
             next_token: 0,
         };
@@ -87,7 +94,8 @@ impl Coordinator {
             .spawn(move || driver.run(inbox))
             .map_err(Report::internal)?;
         let (started, thread) = (clock::now_micros(), Mutex::new(Some(thread)));
-        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, traces, started, thread }))
+        let stopping = AtomicBool::new(false);
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, traces, started, stopping, thread }))
     }
 
     /// What readers see now.
@@ -98,7 +106,12 @@ impl Coordinator {
     /// Sends the driver a command and waits for its answer.
     pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Report> {
         let (reply, answer) = oneshot::channel();
-        let gone = |_| Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down");
+        // A command whose answer is dropped met the end that was asked for, or a panic.
+        let gone = |()| match self.stopping.load(Ordering::Acquire) {
+            true => Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"),
+            false => Report::internal("the thread of the epochs has failed")
+                .hint("what became of the statement will be seen when floe is started again"),
+        };
         self.events.send(Event::Command(command(reply))).map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
     }
@@ -139,6 +152,7 @@ impl Coordinator {
 
     /// A last checkpoint, and the end. What was published is there at the next start either way.
     pub async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
         if let Err(report) = self.ask(|reply| Command::Shutdown { reply }).await {
             tracing::warn!("stopping without a last checkpoint: {report}");
         }

@@ -32,7 +32,8 @@ impl Circuit {
     /// When the plan asks for what no operator does, or the stored state is of another plan.
     pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
-        let mut rendered = Rendered { nodes: Vec::new(), plans: Vec::new(), reads: needs::of_relations(plan) };
+        let reads = needs::of_relations(plan);
+        let mut rendered = Rendered { nodes: Vec::new(), plans: Vec::new(), profiles: Vec::new(), reads };
         render(plan, &mut slots, &mut rendered)?;
         Ok(Circuit::new(rendered.nodes, rendered.profiles, slots.next()))
     }

@@ -97,8 +97,8 @@ impl Backend for Rocks {
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
-        // Traces put their entries in the order of keys: each goes in beside the one before.
-        options.set_memtable_insert_hint_per_batch(true);
+        // No memtable_insert_hint_per_batch: when writers meet, it puts a range and a key of one batch into each other's
+        // lists, and what was taken away is there again.
         self.db.write_opt(batch, &options).map_err(failed)
     }
 }

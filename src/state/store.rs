@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::types::{Report, SqlState};
 use crate::zset::row_codec;
 
 use super::backend::Backend;
@@ -144,9 +145,21 @@ impl Store {
         })
     }
 
+    /// Closes the store as a failed write does. For a failure beside it after which what is in memory may never be written:
+    /// half of a change was taken out of the traces, or the disk holds what memory does not.
+    pub fn poison(&self, report: &Report) {
+        let reason = report.detail.as_ref().map_or_else(|| report.message.clone(), |detail| format!("{}: {detail}", report.message));
+        let _ = self.poison.set(Poison { reason, disk_full: report.sqlstate == SqlState::DISK_FULL });
+    }
+
     /// True when a write failed and only opening the store again helps.
     pub fn is_poisoned(&self) -> bool {
         self.poison.get().is_some()
+    }
+
+    /// Why nothing works any more.
+    pub fn failure(&self) -> Option<StateError> {
+        self.refuse_if_poisoned().err()
     }
 
     fn refuse_if_poisoned(&self) -> Result<(), StateError> {

@@ -21,11 +21,32 @@ pub struct Floe {
     _folder: Option<TempDir>,
 }
 
+/// How floe is started.
+#[derive(Clone, Copy, Default)]
+pub struct Launch<'a> {
+    pub flags: &'a [&'a str],
+    pub environment: &'a [(&'a str, &'a str)],
+    /// A program that runs floe, with its arguments: `strace -f`.
+    pub under: &'a [String],
+}
+
 /// How a start went wrong: the exit status, and what floe said.
 #[derive(Debug)]
 pub struct Failed {
     pub status: Option<ExitStatus>,
     pub log: String,
+}
+
+/// A start that nobody waits for; it says nothing.
+pub fn spawn_bare(data: &Path, port: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_floe"))
+        .args(["serve", "--http", "off", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--data".as_ref(), data.as_os_str()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("floe starts")
 }
 
 impl Floe {
@@ -48,15 +69,28 @@ impl Floe {
     }
 
     pub fn try_on(data: &Path, port: u16, more: &[&str]) -> Result<Floe, Failed> {
+        Floe::launch(data, port, Launch { flags: more, ..Launch::default() })
+    }
+
+    pub fn launch(data: &Path, port: u16, launch: Launch) -> Result<Floe, Failed> {
         let http = free_port();
         let log = data.with_extension(format!("{port}.log"));
         std::fs::create_dir_all(data.parent().unwrap_or(data)).expect("a folder for the log");
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
-        let process = Command::new(env!("CARGO_BIN_EXE_floe"))
+        let mut command = match launch.under {
+            [] => Command::new(env!("CARGO_BIN_EXE_floe")),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(env!("CARGO_BIN_EXE_floe"));
+                command
+            }
+        };
+        let process = command
             .arg("serve")
             .args(["--data".as_ref(), data.as_os_str()])
             .args(["--listen", &format!("127.0.0.1:{port}"), "--http", &format!("127.0.0.1:{http}")])
-            .args(more)
+            .args(launch.flags)
+            .envs(launch.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.try_clone().expect("a second handle"))
             .stderr(out)
@@ -120,6 +154,23 @@ impl Floe {
         let begin = Instant::now();
         super::run_ok(Command::new("kill").args(["-TERM", &self.process.id().to_string()]));
         (self.process.wait().expect("it can be waited for"), begin.elapsed())
+    }
+
+    /// The process: floe's own, or that of the program which runs it.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended by itself; how it did, if it has within the limit.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let begin = Instant::now();
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if begin.elapsed() > limit => return None,
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
     }
 
     pub fn running(&mut self) -> bool {

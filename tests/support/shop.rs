@@ -30,6 +30,7 @@ pub struct Order {
     pub created: i64,
 }
 
+#[derive(Clone)]
 pub struct Shop {
     random: SmallRng,
     pub orders: BTreeMap<i64, Order>,

@@ -3,6 +3,7 @@
 
     read.py --reader pyiceberg|duckdb --columns a,b --sql catalog.db ns.table     a SQL catalog in SQLite, local files
     read.py --reader pyiceberg|duckdb --columns a,b --rest ns.table               the REST catalog and S3 of the test services
+    read.py --serve     such arguments on each line of standard input, split at tabs; the lines, or an error, as JSON for each
 
 DuckDB reads through the REST catalog by itself; beside a SQL catalog it is given the current metadata file.
 """
@@ -10,8 +11,10 @@ import argparse
 import datetime
 import decimal
 import importlib.util
+import json
 import os
 import sqlite3
+import sys
 
 env = os.environ.get
 S3, KEY, SECRET = env("FLOE_TEST_S3", ""), env("FLOE_TEST_S3_KEY", ""), env("FLOE_TEST_S3_SECRET", "")
@@ -71,7 +74,7 @@ def duckdb(arguments, columns):
     return session.execute("SELECT {} FROM {}".format(", ".join(f'"{c}"' for c in columns), source)).fetchall()
 
 
-if __name__ == "__main__":
+def lines(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reader", choices=["pyiceberg", "duckdb"], required=True)
     parser.add_argument("--columns", required=True)
@@ -79,8 +82,24 @@ if __name__ == "__main__":
     where.add_argument("--sql", metavar="FILE")
     where.add_argument("--rest", action="store_true")
     parser.add_argument("table")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     names = chosen.columns.split(",")
     rows = {"pyiceberg": pyiceberg, "duckdb": duckdb}[chosen.reader](chosen, names)
-    for line in sorted("|".join(map(text, row)) for row in rows):
-        print(line)
+    return sorted("|".join(map(text, row)) for row in rows)
+
+
+def serve():
+    for line in sys.stdin:
+        try:
+            answer = {"lines": lines(line.rstrip("\n").split("\t"))}
+        except BaseException as error:  # whoever asks judges it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    else:
+        for line in lines(sys.argv[1:]):
+            print(line)

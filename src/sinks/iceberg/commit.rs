@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use iceberg::spec::TableMetadata;
 
+use crate::fail_points::FailPoint;
 use crate::sinks::error::SinkError;
 use crate::sinks::iceberg::catalog::{CatalogClient, LoadedTable, Swap};
 use crate::sinks::iceberg::fault::{diverged, unavailable};
@@ -70,7 +71,16 @@ impl Target<'_> {
             };
             let updates = commit.over(&base.file_io, &base.metadata, self.sink_id, payload.epoch).await;
             let updates = updates.map_err(|e| self.storage_failed(&base, e))?;
-            match self.catalog.swap(&base, updates).await {
+            // An error here stands for a catalog that does not answer: before the swap, or after it.
+            if let Err(report) = FailPoint::CommitReady.reach() {
+                last = report.message;
+                continue;
+            }
+            let mut swap = self.catalog.swap(&base, updates).await;
+            if let (Swap::Landed, Err(report)) = (&swap, FailPoint::CommitLanded.reach()) {
+                swap = Swap::Unknown(report.message);
+            }
+            match swap {
                 Swap::Landed => return Ok(()),
                 Swap::Denied(reason) => {
                     return Err(unavailable(format!("the catalog does not let floe commit to table \"{}\"", self.table_name), reason));

@@ -19,3 +19,43 @@ fn messages_are_told_apart() {
         assert_eq!(opening_told(dir, message.to_string()).report().sqlstate, expected, "{message}");
     }
 }
+
+/// Sinks, the journal and checkpoints write at once, ranges and single keys of one family in one batch. What one writer
+/// took away must never be there again, and what it put must be.
+#[test]
+fn writers_beside_each_other_lose_nothing() {
+    const ROUNDS: u32 = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Rocks::open(&folder.path().join("data")).unwrap();
+    let family = Family::Staged;
+    std::thread::scope(|scope| {
+        for writer in 0..6u8 {
+            let store = &store;
+            scope.spawn(move || {
+                let key = |round: u32| [&[writer][..], &round.to_be_bytes()].concat();
+                let mark = vec![writer, 0xff, 0xff, 0xff, 0xff];
+                for round in 1..=ROUNDS {
+                    store.write(vec![Write::Put { family, key: key(round), value: vec![1] }], false).unwrap();
+                    store.write(vec![Write::Put { family, key: mark.clone(), value: vec![2] }], true).unwrap();
+                    store
+                        .write(
+                            vec![
+                                Write::DeleteRange { family, from: key(0), to: Some(key(round + 1)) },
+                                Write::Delete { family, key: mark.clone() },
+                            ],
+                            true,
+                        )
+                        .unwrap();
+                    let mut left = Vec::new();
+                    store
+                        .scan(family, &[writer], &mut |key, _| {
+                            left.push(key.to_vec());
+                            Ok(ControlFlow::Continue(()))
+                        })
+                        .unwrap();
+                    assert_eq!(left, Vec::<Vec<u8>>::new(), "writer {writer}, round {round}");
+                }
+            });
+        }
+    });
+}
