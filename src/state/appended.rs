@@ -19,7 +19,7 @@ use crate::zset::text::print;
 
 use super::error::StateError;
 use super::family::Family;
-use super::ipc::{zset_from_ipc, zset_to_ipc};
+use super::ipc::zset_from_ipc;
 use super::key_layout::{entry_key, entry_of, trace_prefix};
 use super::store::Store;
 use super::writes::Writes;
@@ -109,14 +109,13 @@ impl Appended {
         Rows::form(&self.lock().now.schema)
     }
 
-    pub(super) fn write_changes(&self, writes: &mut Writes) -> Result<(), StateError> {
+    pub(super) fn write_changes(&self, writes: &mut Writes) {
         let mut rows = self.lock();
         for number in rows.written..rows.now.chunks.len() {
             let key = entry_key(self.id, 0, &(number as u32).to_be_bytes());
-            writes.put(Family::Trace, key, zset_to_ipc(&rows.now.chunks[number])?);
+            writes.put_rows(Family::Trace, key, rows.now.chunks[number].clone());
         }
         rows.written = rows.now.chunks.len();
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {

@@ -135,8 +135,8 @@ impl Arrangement {
         Rows::form(&rows.schema, &rows.key, rows.find)
     }
 
-    pub(super) fn write_changes(&self, writes: &mut Writes) -> Result<(), StateError> {
-        self.lock().write_changes(self.id, writes)
+    pub(super) fn write_changes(&self, writes: &mut Writes) {
+        self.lock().write_changes(self.id, writes);
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {

@@ -137,7 +137,7 @@ impl Store {
         if writes.is_empty() && !sync {
             return Ok(());
         }
-        self.backend.write(writes.into_steps(), sync).inspect_err(|error| {
+        writes.into_steps().and_then(|steps| self.backend.write(steps, sync)).inspect_err(|error| {
             let reason = error.report();
             let reason = reason.detail.unwrap_or(reason.message);
             // Of two writes that fail at once the first one's reason stays.

@@ -150,8 +150,8 @@ impl TraceSet {
                 State::Trace(trace) => trace.write_changes(writes),
                 State::Cells(cells) => cells.write_changes(writes),
                 State::Records(records) => records.write_changes(writes),
-                State::Arrangement(arrangement) => arrangement.write_changes(writes)?,
-                State::Appended(rows) => rows.write_changes(writes)?,
+                State::Arrangement(arrangement) => arrangement.write_changes(writes),
+                State::Appended(rows) => rows.write_changes(writes),
             }
         }
         Ok(())

@@ -1,6 +1,10 @@
 //! One atomic write: what is put and deleted, in order, across all families.
 
+use crate::zset::ZSet;
+
+use super::error::StateError;
 use super::family::Family;
+use super::ipc::zset_to_ipc;
 use super::key_layout::after_prefix;
 
 /// A single step of a write. A later step wins over an earlier one.
@@ -26,8 +30,20 @@ pub(super) enum Write {
 /// Steps that happen together or not at all, collected for [`super::Store::write`].
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
-    steps: Vec<Write>,
+    steps: Vec<Step>,
     bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ready(Write),
+    /// Rows that become bytes when they are written: whoever collects a checkpoint holds up the epochs, whoever writes it
+    /// does not.
+    PutRows {
+        family: Family,
+        key: Vec<u8>,
+        rows: ZSet,
+    },
 }
 
 impl Writes {
@@ -37,6 +53,13 @@ impl Writes {
 
     pub fn put(&mut self, family: Family, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
         self.push(Write::Put { family, key: key.into(), value: value.into() });
+    }
+
+    /// Puts the rows as [`zset_to_ipc`] writes them.
+    pub fn put_rows(&mut self, family: Family, key: impl Into<Vec<u8>>, rows: ZSet) {
+        let key = key.into();
+        self.bytes += key.len() + rows.rows().get_array_memory_size() + rows.len() * 8;
+        self.steps.push(Step::PutRows { family, key, rows });
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
@@ -65,13 +88,17 @@ impl Writes {
         self.steps.is_empty()
     }
 
-    /// The size of all keys and values, in bytes.
+    /// The size of all keys and values in bytes; of rows an estimate.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn into_steps(self) -> Vec<Write> {
-        self.steps
+    pub(super) fn into_steps(self) -> Result<Vec<Write>, StateError> {
+        let ready = |step| match step {
+            Step::Ready(write) => Ok(write),
+            Step::PutRows { family, key, rows } => Ok(Write::Put { family, key, value: zset_to_ipc(&rows)? }),
+        };
+        self.steps.into_iter().map(ready).collect()
     }
 
     fn push(&mut self, step: Write) {
@@ -80,6 +107,6 @@ impl Writes {
             Write::Delete { key, .. } => key.len(),
             Write::DeleteRange { from, to, .. } => from.len() + to.as_ref().map_or(0, Vec::len),
         };
-        self.steps.push(step);
+        self.steps.push(Step::Ready(step));
     }
 }

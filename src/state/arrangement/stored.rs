@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::state::error::StateError;
 use crate::state::family::Family;
-use crate::state::ipc::{zset_from_ipc, zset_to_ipc};
+use crate::state::ipc::zset_from_ipc;
 use crate::state::key_layout::{entry_key, entry_of, trace_prefix};
 use crate::state::store::Store;
 use crate::state::writes::Writes;
@@ -57,7 +57,7 @@ impl Rows {
         format!("arrangement of ({}) by {key:?}, found {find:?}, weights as bits", types.join(", "))
     }
 
-    pub fn write_changes(&mut self, id: TraceId, writes: &mut Writes) -> Result<(), StateError> {
+    pub fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
         let key = |kind: u8, number: u32| entry_key(id, 0, &[&[kind][..], &number.to_be_bytes()].concat());
         for number in self.gone.drain(..) {
             writes.delete(Family::Trace, key(CHUNK, number));
@@ -66,12 +66,11 @@ impl Rows {
         for (number, chunk) in self.chunks.iter_mut().enumerate().filter_map(|(n, chunk)| Some((n as u32, chunk.as_mut()?))) {
             if chunk.take_unstored() {
                 writes.delete(Family::Trace, key(WEIGHTS, number));
-                writes.put(Family::Trace, key(CHUNK, number), zset_to_ipc(&chunk.to_store())?);
+                writes.put_rows(Family::Trace, key(CHUNK, number), chunk.to_store());
                 chunk.take_changed();
             } else if chunk.take_changed() {
                 writes.put(Family::Trace, key(WEIGHTS, number), chunk.weights_to_store());
             }
         }
-        Ok(())
     }
 }
