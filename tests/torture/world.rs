@@ -184,6 +184,11 @@ impl World {
         Floe::launch(&self.data(), self.port, Launch { flags: &FLAGS, ..launch })
     }
 
+    /// A floe that leaves what it does in the journal.
+    pub fn start_without_checkpoints(&self) -> Result<Floe, Failed> {
+        Floe::launch(&self.data(), self.port, Launch { flags: &["--checkpoint-interval", "10min"], ..Launch::default() })
+    }
+
     /// All that floe said in this round.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.data().with_extension(format!("{}.log", self.port))).unwrap_or_default()
