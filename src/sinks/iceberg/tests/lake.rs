@@ -131,18 +131,24 @@ impl Lake {
     }
 }
 
-/// The rows of one snapshot, with position deletes applied.
+/// The rows of one snapshot, with position deletes applied. On a runtime of one thread: where several read, the crate's
+/// reader can miss that another has loaded a file of deletes, and waits for ever.
 pub async fn read(table: &LoadedTable, snapshot: i64) -> Vec<RecordBatch> {
-    let table = Table::builder()
-        .file_io(table.file_io.clone())
-        .metadata(table.metadata.clone())
-        .metadata_location(table.metadata_location.clone())
-        .identifier(TableIdent::from_strs(["shop", "t"]).unwrap())
-        .runtime(iceberg::Runtime::current())
-        .build()
-        .unwrap();
-    let stream = table.scan().snapshot_id(snapshot).select_all().build().unwrap().to_arrow().await.unwrap();
-    stream.try_collect().await.unwrap()
+    let (file_io, metadata, location) = (table.file_io.clone(), table.metadata.clone(), table.metadata_location.clone());
+    let rows = async move {
+        let table = Table::builder()
+            .file_io(file_io)
+            .metadata(metadata)
+            .metadata_location(location)
+            .identifier(TableIdent::from_strs(["shop", "t"]).unwrap())
+            .runtime(iceberg::Runtime::current())
+            .build()
+            .unwrap();
+        let stream = table.scan().snapshot_id(snapshot).select_all().build().unwrap().to_arrow().await.unwrap();
+        stream.try_collect().await.unwrap()
+    };
+    let alone = move || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(rows);
+    tokio::task::spawn_blocking(alone).await.unwrap()
 }
 
 pub fn print(batches: &[RecordBatch]) -> String {
