@@ -55,11 +55,11 @@ pub struct Arrangement {
 
 impl Arrangement {
     pub(super) fn new(id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Arrangement {
-        Arrangement { id, rows: Arc::new(Mutex::new(Rows::new(schema, key.to_vec(), find))) }
+        Arrangement { id, rows: Arc::new(Mutex::new(Rows::new(schema, key, find))) }
     }
 
     pub(super) fn load(store: &Store, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
-        Ok(Arrangement { id, rows: Arc::new(Mutex::new(Rows::load(store, id, schema, key.to_vec(), find)?)) })
+        Ok(Arrangement { id, rows: Arc::new(Mutex::new(Rows::load(store, id, schema, key, find)?)) })
     }
 
     pub fn id(&self) -> TraceId {

@@ -47,11 +47,6 @@ pub(super) fn lookup(shape: &Shape, entries: &OrdMap<Key, i64>, keys: &[ArrayRef
     Ok(Matches { probe: UInt32Array::from(probe), rows: ZSet::new(shape.decode(rows)?, Int64Array::from(weights)) })
 }
 
-pub(super) fn contains(shape: &Shape, entries: &OrdMap<Key, i64>, keys: &[ArrayRef]) -> Result<Vec<bool>, StateError> {
-    let keys = shape.encode_keys(keys)?;
-    Ok(keys.iter().map(|key| first_of(entries, key.data()).is_some()).collect())
-}
-
 pub(super) fn first(shape: &Shape, entries: &OrdMap<Key, i64>, keys: &[ArrayRef]) -> Result<Extremes, StateError> {
     let keys = shape.encode_keys(keys)?;
     extremes(shape, keys.iter().map(|key| first_of(entries, key.data())))

@@ -1,17 +1,15 @@
-//! A trace as it was at one moment: what queries and backfills read while the trace goes on.
+//! A trace as it was at one moment: what is read while the trace goes on.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
-use arrow::datatypes::SchemaRef;
+use arrow::array::Int64Array;
 use imbl::OrdMap;
 
 use crate::zset::ZSet;
 use crate::zset::text::print;
 
 use super::error::StateError;
-use super::probe::{self, Matches};
 use super::resident::Key;
 use super::shape::Shape;
 
@@ -25,20 +23,6 @@ pub struct TraceSnapshot {
 impl TraceSnapshot {
     pub(super) fn new(shape: Arc<Shape>, entries: OrdMap<Key, i64>) -> TraceSnapshot {
         TraceSnapshot { shape, entries }
-    }
-
-    /// A relation without rows.
-    pub fn empty(schema: SchemaRef, key: usize) -> Result<TraceSnapshot, StateError> {
-        Ok(TraceSnapshot::new(Arc::new(Shape::new(schema, key)?), OrdMap::new()))
-    }
-
-    pub fn schema(&self) -> SchemaRef {
-        self.shape.schema().clone()
-    }
-
-    /// The number of leading columns that are the key.
-    pub fn key(&self) -> usize {
-        self.shape.key()
     }
 
     /// The number of entries: of distinct rows.
@@ -56,12 +40,6 @@ impl TraceSnapshot {
     /// `NegativeWeight` when the relation holds a row less than zero times; the iterator ends there.
     pub fn chunks(&self, rows: usize) -> Chunks {
         Chunks { snapshot: self.clone(), rows: rows.max(1), next: Some(Bound::Unbounded) }
-    }
-
-    /// All entries of each probe key. The probe's columns are any number of the leading columns, not only the key's;
-    /// none are one probe that finds everything.
-    pub fn get(&self, keys: &[ArrayRef]) -> Result<Matches, StateError> {
-        probe::lookup(&self.shape, &self.entries, keys)
     }
 }
 

@@ -73,12 +73,6 @@ impl Trace {
         probe::lookup(&self.shape, self.rows().entries(), keys)
     }
 
-    /// By probe key: whether it has an entry.
-    pub fn contains_key(&self, keys: &[ArrayRef]) -> Result<Vec<bool>, StateError> {
-        self.probing(keys)?;
-        probe::contains(&self.shape, self.rows().entries(), keys)
-    }
-
     /// The smallest row of each key. Nulls are greater than everything else.
     pub fn first(&self, keys: &[ArrayRef]) -> Result<Extremes, StateError> {
         self.probing(keys)?;

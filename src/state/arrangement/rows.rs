@@ -1,5 +1,7 @@
 //! The rows of an arrangement: chunks, the chains through them, and how they change.
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashTable;
@@ -22,7 +24,7 @@ pub enum Find {
 
 pub struct Rows {
     pub(super) schema: SchemaRef,
-    pub(super) key: Vec<usize>,
+    pub(super) key: Arc<[usize]>,
     pub(super) find: Find,
     /// By number; `None` for one that is gone and may be used again.
     pub(super) chunks: Vec<Option<Chunk>>,
@@ -48,10 +50,10 @@ pub(super) const SMALL: usize = 1024;
 const LARGEST: usize = 1 << 16;
 
 impl Rows {
-    pub fn new(schema: SchemaRef, key: Vec<usize>, find: Find) -> Rows {
+    pub fn new(schema: SchemaRef, key: &[usize], find: Find) -> Rows {
         Rows {
             schema,
-            key,
+            key: key.into(),
             find,
             chunks: Vec::new(),
             last: None,

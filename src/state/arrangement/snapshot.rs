@@ -34,7 +34,7 @@ impl ArrangementSnapshot {
         let mut now = rows.lock().expect("no thread panics while it holds an arrangement");
         ArrangementSnapshot {
             schema: now.schema.clone(),
-            key: now.key.as_slice().into(),
+            key: now.key.clone(),
             views: now.views(),
             len: now.len(),
             now: rows.clone(),

@@ -25,7 +25,7 @@ const WEIGHTS: u8 = b'w';
 
 impl Rows {
     /// What the store holds.
-    pub fn load(store: &Store, id: TraceId, schema: SchemaRef, key: Vec<usize>, find: Find) -> Result<Rows, StateError> {
+    pub fn load(store: &Store, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Rows, StateError> {
         let mut rows = Rows::new(schema, key, find);
         let broken = || StateError::corrupted(format!("an entry of arrangement {id} cannot be read"));
         store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {

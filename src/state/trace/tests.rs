@@ -115,7 +115,6 @@ fn lookup_finds_all_entries_of_each_key() {
     let matches = trace.lookup(&keys(&[Some(2), Some(7), None, Some(1), Some(1)])).unwrap();
     assert_eq!(matches.probe.values(), &[0, 2, 3, 3, 4, 4]);
     assert_eq!(print(&matches.rows), "2 c +1\nNULL d +1\n1 a +2\n1 b +1\n1 a +2\n1 b +1\n");
-    assert_eq!(trace.contains_key(&keys(&[Some(2), Some(7), None])).unwrap(), [true, false, true]);
     assert_eq!(trace.lookup(&keys(&[])).unwrap().rows.len(), 0);
 }
 
@@ -145,12 +144,8 @@ fn a_snapshot_stays_as_it_was() {
     trace.insert(&z("1 a -1\n3 c +1")).unwrap();
     assert_eq!(content(&before), "1 a +1\n2 b +1\n");
     assert_eq!(content(&trace.snapshot()), "2 b +1\n3 c +1\n");
-    assert_eq!(print(&before.get(&keys(&[Some(1), Some(3)])).unwrap().rows), "1 a +1\n");
-    let all = before.get(&[]).unwrap();
-    assert_eq!((all.probe.values().to_vec(), all.rows.len()), (vec![0, 0], 2));
-    let whole_row: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![2])), Arc::new(StringArray::from(vec!["b"]))];
-    assert_eq!(before.get(&whole_row).unwrap().rows.len(), 1);
-    let empty = TraceSnapshot::empty(trace.schema(), 1).unwrap();
+    assert_eq!((before.len(), trace.len()), (2, 2));
+    let empty = self::trace().snapshot();
     assert_eq!((empty.len(), empty.chunks(10).count()), (0, 0));
     fn shared<T: Send + Sync + 'static>(_: &T) {}
     shared(&before);
