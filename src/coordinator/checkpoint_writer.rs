@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
 
 use crate::fail_points::FailPoint;
 use crate::state::{Store, Writes};
@@ -11,8 +12,12 @@ use crate::types::Report;
 use super::command::Event;
 use super::panicked::panicked;
 
+/// Dropping it waits for what is being written, and for the thread's end: the thread holds the store, and a store that is
+/// closed while the process ends finds its own locks gone.
 pub struct CheckpointWriter {
-    jobs: Sender<Job>,
+    /// None only while it is dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Job {
@@ -35,15 +40,28 @@ impl CheckpointWriter {
                 let _ = events.send(Event::CheckpointWritten);
             }
         };
-        std::thread::Builder::new().name("checkpoint".to_string()).spawn(work).map_err(Report::internal)?;
-        Ok(CheckpointWriter { jobs })
+        let thread = std::thread::Builder::new().name("checkpoint".to_string()).spawn(work).map_err(Report::internal)?;
+        Ok(CheckpointWriter { jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Begins to write. The answer comes when it is durable, or has failed; the driver gets an event then, too.
     pub fn write(&self, writes: Writes) -> Result<Receiver<Result<(), Report>>, Report> {
         let (told, done) = mpsc::channel();
-        self.jobs.send(Job { writes, told }).map_err(|_| Report::internal("the thread that writes checkpoints has ended"))?;
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { writes, told }).is_ok());
+        if !sent {
+            return Err(Report::internal("the thread that writes checkpoints has ended"));
+        }
         Ok(done)
+    }
+}
+
+impl Drop for CheckpointWriter {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of a job is caught and told; nothing else there can.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -51,4 +69,22 @@ fn write(store: &Store, writes: Writes) -> Result<(), Report> {
     FailPoint::CheckpointWrite.reach()?;
     store.write(writes, true).map_err(|e| e.report())?;
     FailPoint::CheckpointWritten.reach()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_holds_the_store_once_the_writer_is_dropped() {
+        let store = Arc::new(Store::memory());
+        for _ in 0..20 {
+            let (events, _inbox) = mpsc::channel();
+            let writer = CheckpointWriter::start(store.clone(), events).unwrap();
+            let written = writer.write(Writes::new()).unwrap();
+            drop(writer);
+            assert_eq!(Arc::strong_count(&store), 1);
+            written.recv().unwrap().unwrap();
+        }
+    }
 }
