@@ -13,7 +13,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
+use crate::dataflow::Workers;
 use crate::fail_points::FailPoint;
+use crate::planner::CircuitPlan;
 use crate::state::{Journal, JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
 use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
 use crate::zset::{Delta, ZSet};
@@ -51,8 +53,8 @@ pub struct Driver {
     pub incarnation: u64,
     pub checkpointed: Epoch,
     pub checkpoint_interval: Duration,
-    /// How many threads decode a source's records at once.
-    pub workers: usize,
+    /// Who steps circuits; as many threads decode the records of each source.
+    pub workers: Arc<Workers>,
     /// Who writes checkpoints, and the one that is being written.
     pub writer: CheckpointWriter,
     pub writing: Option<Writing>,
@@ -122,6 +124,11 @@ pub struct Sealed {
 }
 
 impl Driver {
+    /// What keeps the plan's result, with the state that there is of it.
+    pub fn view(&self, id: ObjectId, plan: &CircuitPlan, key: Option<&[usize]>) -> Result<ViewRelation, Report> {
+        ViewRelation::new(id, plan, key, &self.traces, self.workers.clone())
+    }
+
     /// Does what is asked until it is told to end, or something fails after which memory and disk may differ.
     pub fn work(&mut self, inbox: &Receiver<Event>) -> Result<(), Report> {
         let (mut last_checkpoint, mut pause) = (Instant::now(), self.checkpoint_interval);

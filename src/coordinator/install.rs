@@ -113,7 +113,7 @@ impl Driver {
             }
             (InstallWhat::View, _) => {}
             (InstallWhat::MaterializedView { plan }, _) => {
-                let mut view = ViewRelation::new(id, &plan, Some(&schema.primary_key), &self.traces)?;
+                let mut view = self.view(id, &plan, Some(&schema.primary_key))?;
                 self.fill(&mut view, epoch, &mut |_| {})?;
                 self.relations.insert(id, Relation::view(view));
             }
@@ -127,7 +127,7 @@ impl Driver {
                 };
                 let input = match (input, plan) {
                     (SinkInput::Query { .. }, Some(plan)) => {
-                        let mut query = ViewRelation::new(id, &plan, None, &self.traces)?;
+                        let mut query = self.view(id, &plan, None)?;
                         self.fill(&mut query, epoch, &mut keep)?;
                         self.relations.insert(id, Relation::view(query));
                         id
@@ -136,7 +136,7 @@ impl Driver {
                         let relation = self.relations.get(input).ok_or_else(|| Report::internal("a sink without an input"))?;
                         if !discards {
                             let columns = self.catalog.get(*input).map_or(0, |entry| entry.schema.columns.len());
-                            let reading = Reading { columns: Projection::everything(columns), threads: self.workers };
+                            let reading = Reading { columns: Projection::everything(columns), threads: self.workers.count() };
                             let none = Offsets::default();
                             backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta| {
                                 keep(delta);
@@ -162,7 +162,7 @@ impl Driver {
         let now = self.now.max(super::clock::now_micros());
         take(view.step(epoch, now, &BTreeMap::new())?.0);
         for (input, columns) in view.reads.clone() {
-            let (input, reading) = (&input, Reading { columns, threads: self.workers });
+            let (input, reading) = (&input, Reading { columns, threads: self.workers.count() });
             let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
             let none = Offsets::default();
             backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {

@@ -34,7 +34,7 @@ impl Driver {
     /// How a source is read; everything of what is no source.
     pub fn reading(&self, id: ObjectId) -> Option<Reading> {
         match self.relations.get(&id).map(|relation| &relation.kind) {
-            Some(RelationKind::Source(source)) => Some(Reading { columns: self.needed(id, source), threads: self.workers }),
+            Some(RelationKind::Source(source)) => Some(Reading { columns: self.needed(id, source), threads: self.workers.count() }),
             _ => None,
         }
     }

@@ -21,7 +21,7 @@ use super::backfill::read_stretch;
 use super::driver::{Driver, Sealed, SinkFeed};
 use super::failures;
 use super::install::forget_view;
-use super::relation::{Relation, RelationKind, SourceRelation, ViewRelation};
+use super::relation::{Relation, RelationKind, SourceRelation};
 use super::sink_worker::{SinkStart, SinkWorker};
 
 const RETRY: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Driver {
             tracing::info!(object = %entry.name, "its plan is another than the stored state was made by: filling it again");
             return self.fill_again(entry, &plan, key, fingerprint);
         }
-        self.relations.insert(entry.id, Relation::view(ViewRelation::new(entry.id, &plan, key, &self.traces)?));
+        self.relations.insert(entry.id, Relation::view(self.view(entry.id, &plan, key)?));
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl Driver {
     /// to no sink: the rows up to this epoch are staged or committed already.
     fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
         let mut writes = forget_view(&self.traces, entry.id);
-        let mut view = ViewRelation::new(entry.id, plan, key, &self.traces)?;
+        let mut view = self.view(entry.id, plan, key)?;
         self.fill(&mut view, self.epoch, &mut |_| {})?;
         self.relations.insert(entry.id, Relation::view(view));
         let mut renewed = entry.clone();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 
 use crate::dataflow::circuit::error_schema;
-use crate::dataflow::{Circuit, Materialize, Upsert};
+use crate::dataflow::{Circuit, Materialize, Upsert, Workers};
 use crate::planner::CircuitPlan;
 use crate::planner::circuit_plan::needs;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
@@ -190,14 +190,20 @@ fn unresolved(topic: &str, batch: &SourceBatch, row: usize) -> DeadRecord {
 
 impl ViewRelation {
     /// `key` are the columns that rows are found by; without any, rows are found by all their columns. `None` keeps no rows.
-    pub fn new(id: ObjectId, plan: &CircuitPlan, key: Option<&[usize]>, traces: &TraceSet) -> Result<ViewRelation, Report> {
+    pub fn new(
+        id: ObjectId,
+        plan: &CircuitPlan,
+        key: Option<&[usize]>,
+        traces: &TraceSet,
+        workers: Arc<Workers>,
+    ) -> Result<ViewRelation, Report> {
         let rows = key.map(|key| {
             Materialize::new(traces, TraceId::new(id, ROWS), &plan.schema(), key, plan.is_append_only()).map_err(|e| e.report())
         });
         let rows = rows.transpose()?;
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
-        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?.timed(clock::stopwatch());
+        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?.timed(clock::stopwatch()).on(workers);
         Ok(ViewRelation { circuit, inputs: plan.relations(), reads: needs::of_relations(plan), rows, errors })
     }
 

@@ -10,6 +10,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
+use crate::dataflow::Workers;
 use crate::planner;
 use crate::state::{Store, TraceSet};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
@@ -72,7 +73,7 @@ impl Coordinator {
             incarnation: 1,
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
-            workers: config.workers,
+            workers: Arc::new(Workers::new(config.workers).map_err(|e| e.report())?),
             writer: CheckpointWriter::start(store, events.clone())?,
             writing: None,
             frontier: frontier.clone(),

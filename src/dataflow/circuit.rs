@@ -1,4 +1,5 @@
-//! A running plan: operators in order, stepped once an epoch.
+//! A running plan: operators in order, stepped once an epoch. Each node steps its parts at once, on the circuit's workers; the
+//! next node begins when all parts are done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,30 +12,31 @@ use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
-use super::operator::{ErrorRow, Operator, StepContext};
+use super::exchange::{self, Parts};
+use super::node::{Feed, Node};
+use super::operator::{ErrorRow, StepContext};
 use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
-
-/// Where a node's changes come from.
-pub(super) enum Feed {
-    /// A relation outside; its schema as the plan has it.
-    Relation(ObjectId, SchemaRef),
-    /// Earlier nodes.
-    Nodes(Vec<usize>),
-}
-
-pub(super) struct Node {
-    pub feed: Feed,
-    pub operator: Box<dyn Operator>,
-}
+use super::workers::Workers;
 
 /// A circuit; the last node is the result.
 pub struct Circuit {
     nodes: Vec<Node>,
+    result: ResultOf,
     /// How many read each node.
     readers: Vec<usize>,
     next_slot: u16,
     profile: SharedProfile,
     stopwatch: Arc<dyn Stopwatch>,
+    workers: Arc<Workers>,
+    /// A relation's change is cut into pieces of so many rows at least.
+    piece: usize,
+}
+
+/// What comes out of a circuit.
+pub(super) struct ResultOf {
+    pub schema: SchemaRef,
+    /// Equal rows are in one part.
+    pub gathers_equals: bool,
 }
 
 /// What one step gives.
@@ -47,7 +49,7 @@ pub struct Output {
 }
 
 impl Circuit {
-    pub(super) fn new(nodes: Vec<Node>, operators: Vec<OperatorProfile>, next_slot: u16) -> Circuit {
+    pub(super) fn new(nodes: Vec<Node>, operators: Vec<OperatorProfile>, result: ResultOf, next_slot: u16) -> Circuit {
         let mut readers = vec![0; nodes.len()];
         for node in &nodes {
             if let Feed::Nodes(feeds) = &node.feed {
@@ -55,12 +57,24 @@ impl Circuit {
             }
         }
         let profile = Arc::new(Profile { operators, ..Profile::default() });
-        Circuit { nodes, readers, next_slot, profile, stopwatch: Arc::new(Stopped) }
+        let (stopwatch, workers) = (Arc::new(Stopped), Arc::new(Workers::one()));
+        Circuit { nodes, result, readers, next_slot, profile, stopwatch, workers, piece: exchange::PIECE }
     }
 
     /// The same circuit, whose profile has the time that this tells.
     pub fn timed(self, stopwatch: Arc<dyn Stopwatch>) -> Circuit {
         Circuit { stopwatch, ..self }
+    }
+
+    /// The same circuit, stepped by those.
+    pub fn on(self, workers: Arc<Workers>) -> Circuit {
+        Circuit { workers, ..self }
+    }
+
+    /// The same circuit, with the smallest pieces.
+    #[cfg(test)]
+    pub fn ground(self) -> Circuit {
+        Circuit { piece: 1, ..self }
     }
 
     /// What its operators have done so far.
@@ -75,7 +89,7 @@ impl Circuit {
 
     /// The names of the operators, inputs before their consumer.
     pub fn operators(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.nodes.iter().map(|node| node.operator.name())
+        self.nodes.iter().map(Node::name)
     }
 
     /// Passes one epoch's changes through; equal rows of the result's change are made one. Relations that `inputs` does not
@@ -84,48 +98,71 @@ impl Circuit {
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
-        let output = self.pass(epoch, now, inputs)?;
+        let (mut parts, errors) = self.run(epoch, now, inputs)?;
         let began = self.stopwatch.nanos();
-        let (rows, weights) = output.delta.0.into_parts();
-        let (count, options) = (rows.num_rows(), RecordBatchOptions::new().with_row_count(Some(rows.num_rows())));
-        let columns = rows.columns().iter().map(canonical).collect();
-        let delta = ZSet::new(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?, weights).combined()?;
+        let rows = exchange::rows_of(&parts);
+        if !self.result.gathers_equals {
+            parts = exchange::gather(parts, &self.result.schema)?;
+        }
+        let combined = self.workers.each(rows, parts.into_iter().flatten().collect(), combined);
+        let combined = combined.into_iter().map(|part| Ok(Some(part?))).collect::<Result<Parts, DataflowError>>()?;
+        let delta = self.whole(combined)?;
         // How many rows are kept, whoever keeps them counts.
-        self.profile.kept.add(count, 0, self.stopwatch.nanos() - began);
-        Ok(Output { delta: Delta(delta), errors: output.errors })
+        self.profile.kept.add(rows, 0, self.stopwatch.nanos() - began);
+        Ok(Output { delta, errors })
     }
 
     /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.
     pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
-        let mut context = StepContext::new(epoch, now);
-        let mut outputs: Vec<Option<Delta>> = Vec::with_capacity(self.nodes.len());
+        let (parts, errors) = self.run(epoch, now, inputs)?;
+        Ok(Output { delta: self.whole(parts)?, errors })
+    }
+
+    fn whole(&self, parts: Parts) -> Result<Delta, DataflowError> {
+        let whole = exchange::gather(parts, &self.result.schema)?.pop().flatten();
+        Ok(whole.unwrap_or_else(|| Delta::empty(self.result.schema.clone())))
+    }
+
+    fn run(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Parts, ZSet), DataflowError> {
+        let context = StepContext::new(epoch, now);
+        let mut errors = Vec::new();
+        let mut outputs: Vec<Parts> = Vec::with_capacity(self.nodes.len());
         let mut waiting = self.readers.clone();
         let mut began = self.stopwatch.nanos();
         for (node, profile) in self.nodes.iter_mut().zip(&self.profile.operators) {
-            let changes: Vec<Delta> = match &node.feed {
-                Feed::Relation(relation, schema) => match inputs.get(relation) {
-                    Some(delta) => vec![delta.clone()],
-                    None => vec![Delta::empty(schema.clone())],
-                },
+            let changes: Vec<Parts> = match &node.feed {
+                Feed::Relation(relation) => vec![vec![inputs.get(relation).filter(|delta| !delta.is_empty()).cloned()]],
                 Feed::Nodes(feeds) => feeds
                     .iter()
-                    .filter_map(|feed| {
+                    .map(|feed| {
                         waiting[*feed] -= 1;
-                        if waiting[*feed] == 0 { outputs[*feed].take() } else { outputs[*feed].clone() }
+                        if waiting[*feed] == 0 { std::mem::take(&mut outputs[*feed]) } else { outputs[*feed].clone() }
                     })
                     .collect(),
             };
-            let taken = changes.iter().map(|change| change.0.len()).sum();
-            let changes: Vec<&Delta> = changes.iter().collect();
-            let output = node.operator.step(&changes, &mut context)?;
+            let taken = changes.iter().map(exchange::rows_of).sum();
+            let is_relation = matches!(node.feed, Feed::Relation(_));
+            let (mut parts, more) = node.step(changes, &context, &self.workers)?;
+            if is_relation {
+                parts = parts.into_iter().flatten().flat_map(|whole| exchange::cut(whole, self.piece)).collect();
+            }
+            errors.extend(more);
             let ended = self.stopwatch.nanos();
-            profile.counts.add(taken, output.0.len(), ended - began);
+            profile.counts.add(taken, exchange::rows_of(&parts), ended - began);
             began = ended;
-            outputs.push(Some(output));
+            outputs.push(parts);
         }
-        let delta = outputs.pop().flatten().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
-        Ok(Output { delta, errors: error_rows(context.errors)? })
+        let parts = outputs.pop().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
+        Ok((parts, error_rows(errors)?))
     }
+}
+
+/// Equal rows made one.
+fn combined(part: Delta) -> Result<Delta, DataflowError> {
+    let (rows, weights) = part.0.into_parts();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    let columns = rows.columns().iter().map(canonical).collect();
+    Ok(Delta(ZSet::new(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?, weights).combined()?))
 }
 
 /// The schema of row errors: `sqlstate text, message text`.

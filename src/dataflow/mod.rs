@@ -13,13 +13,17 @@
 //! edge (one NaN, one zero), so that a row taken back is the row that was given.
 
 pub mod circuit;
+mod distribution;
 pub mod error;
 mod evaluate;
+mod exchange;
 pub mod keyed_trace;
+mod node;
 pub mod operator;
 pub mod operators;
 pub mod profile;
 mod render;
+pub mod workers;
 
 pub use circuit::{Circuit, Output};
 pub use error::DataflowError;
@@ -28,6 +32,7 @@ pub use operator::{ErrorRow, Operator, StepContext};
 pub use operators::materialize::{Materialize, Materialized};
 pub use operators::upsert::Upsert;
 pub use operators::upsert::keyed::UpsertOutput;
+pub use workers::Workers;
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,13 @@ use super::error::DataflowError;
 pub trait Operator: Send {
     fn name(&self) -> &'static str;
 
-    /// One change an input, in the plan's order; called once each epoch, also when nothing changed. The result need not
-    /// be consolidated; its floats are canonical when those of the inputs are.
+    /// One change an input, in the plan's order; called at most once an epoch. The result need not be consolidated; its floats are canonical when those of the inputs are.
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError>;
+
+    /// Whether something may come out when nothing has gone in. Otherwise it is not stepped then.
+    fn acts_unasked(&self) -> bool {
+        false
+    }
 }
 
 /// What a step knows beside its inputs, and where the errors of rows go.

@@ -5,12 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::planner::circuit_plan::{CircuitPlan, needs};
+use arrow::datatypes::SchemaRef;
+
+use crate::planner::circuit_plan::{CircuitPlan, needs, numbered};
 use crate::state::TraceSet;
 use crate::types::{ObjectId, Projection, TraceId};
+use crate::zset::shards::SHARDS;
 
-use super::circuit::{Circuit, Feed, Node};
+use super::circuit::{Circuit, ResultOf};
+use super::distribution::{self, Distribution, Need};
 use super::error::DataflowError;
+use super::node::{Feed, Node, Work};
 use super::operator::Operator;
 use super::operators::aggregate::Aggregate;
 use super::operators::combine::Combine;
@@ -33,38 +38,110 @@ impl Circuit {
     pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
         let reads = needs::of_relations(plan);
-        let mut rendered = Rendered { nodes: Vec::new(), plans: Vec::new(), profiles: Vec::new(), reads };
-        render(plan, &mut slots, &mut rendered)?;
-        Ok(Circuit::new(rendered.nodes, rendered.profiles, slots.next()))
+        let mut rendered = Rendered { nodes: Vec::new(), places: Vec::new(), profiles: Vec::new(), reads };
+        let last = render(plan, &mut slots, &mut rendered)?;
+        let result = ResultOf { schema: plan.schema(), gathers_equals: rendered.places[last].distribution.gathers_equals() };
+        Ok(Circuit::new(rendered.nodes, rendered.profiles, result, slots.next()))
     }
 }
 
 struct Rendered<'a> {
     nodes: Vec<Node>,
     profiles: Vec<OperatorProfile>,
-    /// The plan of each node.
-    plans: Vec<&'a CircuitPlan>,
+    /// What is at each node.
+    places: Vec<Place<'a>>,
     /// What is read of each relation, wherever in the plan: an input may have several readers.
     reads: BTreeMap<ObjectId, Projection>,
 }
 
+/// What is at a node.
+struct Place<'a> {
+    is: Is<'a>,
+    distribution: Distribution,
+    /// As it comes out: of a relation, without what is not read.
+    schema: SchemaRef,
+}
+
+enum Is<'a> {
+    Plan(&'a CircuitPlan),
+    /// Another node's rows, brought to where they are needed.
+    Moved(usize, Need),
+}
+
 /// The node of the plan, which is the last one unless it was there before.
 fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<'a>) -> Result<usize, DataflowError> {
-    if let Some(node) = rendered.plans.iter().position(|known| known.is_same(plan)) {
+    let is_it = |place: &Place| matches!(place.is, Is::Plan(known) if known.is_same(plan));
+    if let Some(node) = rendered.places.iter().position(is_it) {
         return Ok(node);
     }
     let mut feeds = Vec::new();
     for input in plan.inputs() {
         feeds.push(render(input, slots, rendered)?);
     }
-    let (inputs, first) = (feeds.clone(), slots.next());
-    let mut feed = Feed::Nodes(feeds);
-    let operator: Box<dyn Operator> = match plan {
+    let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
+    for (feed, need) in feeds.iter_mut().zip(distribution::needs(plan, &divided)) {
+        *feed = rendered.moved(*feed, need);
+    }
+    let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
+    let inputs: Vec<SchemaRef> = feeds.iter().map(|feed| rendered.places[*feed].schema.clone()).collect();
+    let shards = if divided.iter().all(|input| *input == Distribution::One) { 1 } else { SHARDS };
+
+    let first = slots.next();
+    let (work, feed, inputs, schema) = match plan {
         CircuitPlan::Input { relation, schema, .. } => {
-            feed = Feed::Relation(*relation, schema.clone());
             let read = rendered.reads.get(relation).ok_or_else(|| DataflowError::Plan("an input that nothing is known of".into()))?;
-            Box::new(Input::new(schema, read.clone()))
+            let operator: Box<dyn Operator> = Box::new(Input::new(schema, read.clone()));
+            (vec![operator], Feed::Relation(*relation), vec![schema.clone()], read.schema(schema))
         }
+        _ => {
+            let operators = slots.sharded(shards, |slots| operator(plan, slots))?;
+            let schema = match plan {
+                CircuitPlan::Filter { .. } | CircuitPlan::Combine { .. } => inputs.first().cloned().unwrap_or_else(|| plan.schema()),
+                _ => plan.schema(),
+            };
+            (operators, Feed::Nodes(feeds.clone()), inputs, schema)
+        }
+    };
+    let name = work.first().map_or("Nothing", |operator| operator.name());
+    let slots = first..slots.next();
+    rendered.profiles.push(OperatorProfile { label: plan.label(), name, inputs: feeds, slots, counts: Counts::default() });
+    rendered.nodes.push(Node::new(feed, Work::Operators(work), &inputs, schema.clone()));
+    rendered.places.push(Place { is: Is::Plan(plan), distribution: distribution::result(plan, &divided), schema });
+    Ok(rendered.nodes.len() - 1)
+}
+
+impl Rendered<'_> {
+    /// The node that has the rows of `feed` where they are needed.
+    fn moved(&mut self, feed: usize, need: Need) -> usize {
+        let place = &self.places[feed];
+        if place.distribution.meets(&need) {
+            return feed;
+        }
+        let is_it = |place: &Place| matches!(&place.is, Is::Moved(from, to) if (*from, to) == (feed, &need));
+        if let Some(node) = self.places.iter().position(is_it) {
+            return node;
+        }
+        let is = Is::Moved(feed, need.clone());
+        let (work, distribution, label) = match need {
+            Need::Shards(key) => {
+                let label = format!("Exchange by [{}]", numbered(&key));
+                (Work::Exchange(key.clone()), Distribution::by(&key), label)
+            }
+            Need::One | Need::Any => (Work::Gather, Distribution::One, "Gather".to_string()),
+        };
+        let schema = place.schema.clone();
+        let node = Node::new(Feed::Nodes(vec![feed]), work, std::slice::from_ref(&schema), schema.clone());
+        self.profiles.push(OperatorProfile { label, name: node.name(), inputs: vec![feed], slots: 0..0, counts: Counts::default() });
+        self.nodes.push(node);
+        self.places.push(Place { is, distribution, schema });
+        self.nodes.len() - 1
+    }
+}
+
+/// The operator of the plan's own verb, for one shard.
+fn operator(plan: &CircuitPlan, slots: &mut Slots) -> Result<Box<dyn Operator>, DataflowError> {
+    Ok(match plan {
+        CircuitPlan::Input { .. } => return Err(DataflowError::Plan("an input has no operator of its own".into())),
         CircuitPlan::Constant { rows } => Box::new(Constant::new(rows, slots)?),
         CircuitPlan::Filter { predicate, .. } => Box::new(Filter::new(predicate.clone())),
         CircuitPlan::Project { expressions, schema, .. } => Box::new(Project::new(expressions.clone(), schema.clone())),
@@ -84,10 +161,5 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
             Box::new(TopN::new(spec, &input.schema(), slots)?)
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
-    };
-    let (name, slots) = (operator.name(), first..slots.next());
-    rendered.profiles.push(OperatorProfile { label: plan.label(), name, inputs, slots, counts: Counts::default() });
-    rendered.nodes.push(Node { feed, operator });
-    rendered.plans.push(plan);
-    Ok(rendered.nodes.len() - 1)
+    })
 }

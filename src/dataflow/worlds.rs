@@ -1,7 +1,7 @@
 //! Small dense worlds: random histories of few keys, run through a circuit and judged by recomputation.
 //!
-//! Every history runs in many small epochs on the store in memory, then again with the rows of each epoch scattered
-//! (shuffled, in single copies, among rows that come and go), in one big epoch, on RocksDB with crashes between checkpoints
+//! Every history runs in many small epochs on the store in memory, then again on three workers with the rows of each epoch scattered
+//! (shuffled, in single copies, among rows that come and go, in the smallest pieces), in one big epoch, on RocksDB with crashes between checkpoints
 //! (the store is reopened and the epochs since the checkpoint run again), and backwards until nothing is left. After every epoch the sum of the circuit's deltas is the query over the sum of its inputs.
 
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ use crate::zset::text::print;
 use crate::zset::{Delta, ZSet};
 
 use super::circuit::{Circuit, Output};
+use super::workers::Workers;
 
 pub const VIEW: ObjectId = ObjectId(20000);
 
@@ -153,6 +154,7 @@ impl Run {
 pub fn judge(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: usize, oracle: Oracle) {
     let schemas: Vec<SchemaRef> = inputs.iter().map(|names| columns(names)).collect();
     let widths: Vec<usize> = schemas.iter().map(|s| s.fields().len()).collect();
+    let workers = Arc::new(Workers::eager(3));
     for seed in 0..seeds {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut sums = vec![Rel::new(); inputs.len()];
@@ -165,6 +167,7 @@ pub fn judge(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: usize, o
 
         let mut small = Run::new(plan, Store::memory());
         let mut scattered = Run::new(plan, Store::memory());
+        scattered.circuit = scattered.circuit.ground().on(workers.clone());
         for (epoch, change) in changes.iter().enumerate() {
             let output = small.step(epoch, &schemas, change);
             let again = scattered.step_over(epoch, schemas.iter().zip(change).map(|(schema, rows)| scatter(&mut rng, schema, rows)));

@@ -262,7 +262,8 @@ impl fmt::Display for CircuitPlan {
     }
 }
 
-fn numbered(columns: &[usize]) -> String {
+/// Columns by their numbers, as labels have them.
+pub fn numbered(columns: &[usize]) -> String {
     columns.iter().map(|c| format!("#{c}")).collect::<Vec<_>>().join(", ")
 }
 

@@ -4,7 +4,7 @@
 //! chunk is one value; a last chunk that grew is written again.
 //!
 //! ```text
-//! trace | 0, 1 byte | chunk, 4 bytes -> rows and weights, as Arrow IPC
+//! trace | chunk, 4 bytes -> rows and weights, as Arrow IPC
 //! ```
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -112,7 +112,7 @@ impl Appended {
     pub(super) fn write_changes(&self, writes: &mut Writes) {
         let mut rows = self.lock();
         for number in rows.written..rows.now.chunks.len() {
-            let key = entry_key(self.id, 0, &(number as u32).to_be_bytes());
+            let key = entry_key(self.id, &(number as u32).to_be_bytes());
             writes.put_rows(Family::Trace, key, rows.now.chunks[number].clone());
         }
         rows.written = rows.now.chunks.len();
@@ -192,7 +192,7 @@ mod tests {
     use crate::types::ObjectId;
     use crate::zset::text::parse;
 
-    const ID: TraceId = TraceId { object: ObjectId(7), slot: 0 };
+    const ID: TraceId = TraceId::new(ObjectId(7), 0);
     const COLUMNS: &str = "k int8, v text";
 
     fn open(dir: &std::path::Path) -> (TraceSet, Appended) {

@@ -38,7 +38,7 @@ impl Cells {
     pub fn set(&self, key: &[u8], value: Option<&[u8]>) {
         let mut cells = self.cells();
         if cells.entries().get(key).map(|before| &**before) != value {
-            cells.set(key, key, value.map(Arc::from));
+            cells.set(key, value.map(Arc::from));
         }
     }
 

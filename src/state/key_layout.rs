@@ -1,21 +1,13 @@
 //! How the keys of traces lie in the store.
 //!
 //! ```text
-//! object, 4 bytes | slot, 2 bytes | vnode, 1 byte | row bytes of a trace, or key bytes of cells
+//! object, 4 bytes | slot, 2 bytes | shard, 1 byte | row bytes of a trace, or key bytes of cells
 //! ```
 //!
 //! Numbers are big endian, so that keys sort as the numbers do. The owner comes first: loading a trace is one scan of
-//! its six bytes, dropping an object is one range delete of its four, and neither reads what belongs to others. Inside
-//! a trace the vnode comes next: the rows that one worker owns are a scan each, and so are the rows of one key, whose
-//! vnode is known from the key. (With the vnode in front, every load and every drop would be 256 ranges, and handing a
-//! vnode to another worker would still go trace by trace, because traces live in memory one by one.)
-//!
-//! A vnode is one of [`VNODES`] hash buckets of a key's bytes. The hash is part of the format.
+//! its seven bytes, dropping an object is one range delete of its four, and neither reads what belongs to others.
 
 use crate::types::{ObjectId, TraceId};
-
-/// The number of hash buckets that keys are divided into.
-pub const VNODES: usize = 256;
 
 /// What all keys of the object's traces begin with.
 pub fn object_prefix(object: ObjectId) -> [u8; 4] {
@@ -23,17 +15,16 @@ pub fn object_prefix(object: ObjectId) -> [u8; 4] {
 }
 
 /// What all keys of the trace begin with.
-pub fn trace_prefix(trace: TraceId) -> [u8; 6] {
+pub fn trace_prefix(trace: TraceId) -> [u8; 7] {
     let [a, b, c, d] = object_prefix(trace.object);
     let [e, f] = trace.slot.to_be_bytes();
-    [a, b, c, d, e, f]
+    [a, b, c, d, e, f, trace.shard]
 }
 
 /// The whole key of one entry.
-pub fn entry_key(trace: TraceId, vnode: u8, entry: &[u8]) -> Vec<u8> {
+pub fn entry_key(trace: TraceId, entry: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(7 + entry.len());
     key.extend_from_slice(&trace_prefix(trace));
-    key.push(vnode);
     key.extend_from_slice(entry);
     key
 }
@@ -41,12 +32,6 @@ pub fn entry_key(trace: TraceId, vnode: u8, entry: &[u8]) -> Vec<u8> {
 /// The row or key bytes of a whole key; `None` when it is too short to be one.
 pub fn entry_of(key: &[u8]) -> Option<&[u8]> {
     key.get(7..)
-}
-
-/// The bucket of a key: FNV-1a over its bytes, 64 bits wide, folded to eight by exclusive or.
-pub fn vnode(key: &[u8]) -> u8 {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    hash.to_be_bytes().iter().fold(0, |folded, byte| folded ^ byte)
 }
 
 /// The smallest key behind all that begin with `prefix`; `None` when there is no such key.
@@ -63,21 +48,10 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let id = TraceId::new(ObjectId(16385), 258);
-        assert_eq!(entry_key(id, vnode(b"ab"), b"abc"), [0, 0, 0x40, 0x01, 1, 2, vnode(b"ab"), b'a', b'b', b'c']);
-        assert_eq!(entry_of(&entry_key(id, 9, b"abc")), Some(&b"abc"[..]));
+        let id = TraceId::new(ObjectId(16385), 258).of_shard(3);
+        assert_eq!(entry_key(id, b"abc"), [0, 0, 0x40, 0x01, 1, 2, 3, b'a', b'b', b'c']);
+        assert_eq!(entry_of(&entry_key(id, b"abc")), Some(&b"abc"[..]));
         assert_eq!(entry_of(&[0; 6]), None);
-        assert_eq!([vnode(b""), vnode(b"a"), vnode(b"ab"), vnode(&[0xff; 9])], [225, 187, 213, 64]);
-    }
-
-    #[test]
-    fn keys_spread_over_all_vnodes() {
-        let mut counts = [0usize; VNODES];
-        for key in 0..25_600_u64 {
-            counts[usize::from(vnode(&key.to_be_bytes()))] += 1;
-        }
-        let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-        assert!(*least > 40 && *most < 200, "100 keys a vnode on average, {least} to {most} seen");
     }
 
     #[test]

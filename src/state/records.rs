@@ -9,8 +9,8 @@
 //! touched is written beside its page, and counts before it.
 //!
 //! ```text
-//! trace | 0, 1 byte | "p" | page, 4 bytes                 -> for each record: slot in the page, 1 byte | entry
-//! trace | 0, 1 byte | "s" | page, 4 bytes | slot, 1 byte  -> entry; empty for a record of the page that is gone
+//! trace | "p" | page, 4 bytes                 -> for each record: slot in the page, 1 byte | entry
+//! trace | "s" | page, 4 bytes | slot, 1 byte  -> entry; empty for a record of the page that is gone
 //! entry: length of the key, 4 bytes little endian | key | record
 //! ```
 
@@ -319,7 +319,7 @@ impl RecordTable {
     fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
-        let at = |kind: u8, page: usize| entry_key(id, 0, &[&[kind][..], &(page as u32).to_be_bytes()].concat());
+        let at = |kind: u8, page: usize| entry_key(id, &[&[kind][..], &(page as u32).to_be_bytes()].concat());
         for touched in dirty.chunk_by(|a, b| *a as usize / PAGE == *b as usize / PAGE) {
             let number = touched[0] as usize / PAGE;
             let page = *self.page(number);

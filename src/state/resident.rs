@@ -16,7 +16,7 @@ use crate::types::TraceId;
 
 use super::error::StateError;
 use super::family::Family;
-use super::key_layout::{entry_key, entry_of, trace_prefix, vnode};
+use super::key_layout::{entry_key, entry_of, trace_prefix};
 use super::store::Store;
 use super::writes::Writes;
 
@@ -64,15 +64,10 @@ impl Value for Arc<[u8]> {
     }
 }
 
-/// What the store holds for an entry that changed, and where.
-struct Note<V> {
-    vnode: u8,
-    stored: Option<V>,
-}
-
 pub(super) struct Resident<V: Value> {
     entries: OrdMap<Key, V>,
-    notes: HashMap<Key, Note<V>>,
+    /// What the store holds for the entries that changed.
+    notes: HashMap<Key, Option<V>>,
     cleared: bool,
     bytes: usize,
 }
@@ -108,16 +103,15 @@ impl<V: Value> Resident<V> {
         self.bytes
     }
 
-    /// Gives the entry another value, or removes it. `hashed` is the part of the key that decides its vnode, always the
-    /// same part for the same key.
-    pub(super) fn set(&mut self, key: &[u8], hashed: &[u8], value: Option<V>) {
+    /// Gives the entry another value, or removes it.
+    pub(super) fn set(&mut self, key: &[u8], value: Option<V>) {
         let (key, before) = match self.entries.get_key_value(key) {
             Some((key, before)) => (key.clone(), Some(before.clone())),
             None => (Key::from(key), None),
         };
         self.bytes -= before.as_ref().map_or(0, |before| cost(&key, before));
         self.bytes += value.as_ref().map_or(0, |value| cost(&key, value));
-        self.notes.entry(key.clone()).or_insert_with(|| Note { vnode: vnode(hashed), stored: before });
+        self.notes.entry(key.clone()).or_insert(before);
         match value {
             Some(value) => self.entries.insert(key, value),
             None => self.entries.remove(&key),
@@ -138,13 +132,13 @@ impl<V: Value> Resident<V> {
             writes.delete_prefix(Family::Trace, trace_prefix(trace));
         }
         // In the order of keys, which the store takes much faster.
-        let mut notes: Vec<(Key, Note<V>)> = self.notes.drain().collect();
-        notes.sort_unstable_by(|(a, x), (b, y)| (x.vnode, a).cmp(&(y.vnode, b)));
-        for (key, note) in notes {
+        let mut notes: Vec<(Key, Option<V>)> = self.notes.drain().collect();
+        notes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (key, stored) in notes {
             match self.entries.get(&key) {
-                value if value == note.stored.as_ref() => {}
-                Some(value) => writes.put(Family::Trace, entry_key(trace, note.vnode, &key), value.to_bytes()),
-                None => writes.delete(Family::Trace, entry_key(trace, note.vnode, &key)),
+                value if value == stored.as_ref() => {}
+                Some(value) => writes.put(Family::Trace, entry_key(trace, &key), value.to_bytes()),
+                None => writes.delete(Family::Trace, entry_key(trace, &key)),
             }
         }
     }

@@ -16,19 +16,6 @@ pub(super) struct Shape {
     keys: RowCodec,
 }
 
-/// Rows as bytes, and each row's key: the first bytes of the row.
-pub(super) struct Encoded {
-    rows: Rows,
-    keys: Rows,
-}
-
-impl Encoded {
-    /// Each row with its key.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.rows.iter().zip(self.keys.iter()).map(|(row, key)| (row.data(), key.data()))
-    }
-}
-
 impl Shape {
     pub(super) fn new(schema: SchemaRef, key: usize) -> Result<Shape, StateError> {
         let keys = leading(&schema, key)?;
@@ -50,13 +37,9 @@ impl Shape {
         format!("rows of ({}) by {}", types.join(", "), self.key)
     }
 
-    pub(super) fn encode(&self, delta: &ZSet) -> Result<Encoded, StateError> {
-        let rows = self.rows.encode_batch(delta.rows())?;
-        let keys = match delta.rows().columns().get(..self.key) {
-            Some([]) | None => self.keys.encode_count(delta.len()),
-            Some(columns) => self.keys.encode(columns)?,
-        };
-        Ok(Encoded { rows, keys })
+    /// Rows as bytes; the first of them are the key's.
+    pub(super) fn encode(&self, delta: &ZSet) -> Result<Rows, StateError> {
+        Ok(self.rows.encode_batch(delta.rows())?)
     }
 
     /// Probe keys as bytes. No columns are one probe with the empty key, which every row has.

@@ -56,11 +56,12 @@ impl Trace {
     pub fn insert(&self, delta: &ZSet) -> Result<(), StateError> {
         let encoded = self.shape.encode(delta)?;
         let mut rows = self.rows();
-        for ((row, key), weight) in encoded.iter().zip(delta.weights().values()) {
+        for (row, weight) in encoded.iter().zip(delta.weights().values()) {
+            let row = row.data();
             let before = rows.entries().get(row).copied().unwrap_or(0);
             let after = before.checked_add(*weight).ok_or(StateError::WeightOutOfRange)?;
             if after != before {
-                rows.set(row, key, (after != 0).then_some(after));
+                rows.set(row, (after != 0).then_some(after));
             }
         }
         Ok(())

@@ -169,7 +169,7 @@ impl TraceSet {
 
     /// What the object's traces hold in memory.
     pub fn usage(&self, object: ObjectId) -> Usage {
-        self.sum(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX))
+        self.sum(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX))
     }
 
     /// What some of the object's traces hold in memory.

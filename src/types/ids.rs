@@ -19,23 +19,29 @@ impl fmt::Display for ObjectId {
     }
 }
 
-/// One trace of one object: the object that owns it, and the position of the trace among the object's own
-/// (the order in which its circuit asks for them, the same for the same plan).
+/// One trace of one object: the object that owns it, the position of the trace among the object's own (the order in
+/// which its circuit asks for them, the same for the same plan), and the shard whose rows it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TraceId {
     pub object: ObjectId,
     pub slot: u16,
+    pub shard: u8,
 }
 
 impl TraceId {
-    pub fn new(object: ObjectId, slot: u16) -> TraceId {
-        TraceId { object, slot }
+    /// The trace of the first shard, which is the only one of what is not divided.
+    pub const fn new(object: ObjectId, slot: u16) -> TraceId {
+        TraceId { object, slot, shard: 0 }
+    }
+
+    pub const fn of_shard(self, shard: u8) -> TraceId {
+        TraceId { shard, ..self }
     }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.object, self.slot)
+        write!(f, "{}.{}.{}", self.object, self.slot, self.shard)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod consolidate;
 pub mod groups;
 pub mod key_columns;
 pub mod row_codec;
+pub mod shards;
 pub mod text;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};

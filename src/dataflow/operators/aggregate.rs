@@ -187,6 +187,11 @@ impl Operator for Aggregate {
         if self.calls.is_empty() { "Distinct" } else { "Aggregate" }
     }
 
+    /// The one group without rows has a result.
+    fn acts_unasked(&self) -> bool {
+        self.codec.is_none() && self.groups.is_empty()
+    }
+
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError> {
         let input = &inputs[0].0;
         if input.is_empty() && (self.codec.is_some() || !self.groups.is_empty()) {

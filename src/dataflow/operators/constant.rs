@@ -29,6 +29,10 @@ impl Operator for Constant {
         "Constant"
     }
 
+    fn acts_unasked(&self) -> bool {
+        true
+    }
+
     fn step(&mut self, _: &[&Delta], _: &mut StepContext) -> Result<Delta, DataflowError> {
         if !self.given.is_empty() {
             return Ok(Delta::empty(self.rows.schema()));

@@ -17,6 +17,23 @@ impl<'a> Slots<'a> {
         Slots { traces, next: first }
     }
 
+    /// Gives out the same slots to each shard, one shard after the other.
+    pub fn sharded<T>(
+        &mut self,
+        shards: usize,
+        mut make: impl FnMut(&mut Slots) -> Result<T, DataflowError>,
+    ) -> Result<Vec<T>, DataflowError> {
+        let first = self.next;
+        let mut made = Vec::with_capacity(shards);
+        for shard in 0..shards {
+            let shard = u8::try_from(shard).map_err(|_| DataflowError::Plan("more than 256 shards".into()))?;
+            self.next = first.of_shard(shard);
+            made.push(make(self)?);
+        }
+        self.next.shard = 0;
+        Ok(made)
+    }
+
     /// The first slot not given out.
     pub fn next(&self) -> u16 {
         self.next.slot

@@ -98,11 +98,11 @@ impl TopN {
         (before + 1, before.saturating_add(weight).min(self.limit))
     }
 
-    /// The change of what is kept of a group that only grows: all within the limit, with one row at least of each rank.
+    /// The change of what is kept of a group that only grows: the rows of the ranks, and no copy more.
     fn keep(&self, entries: &[Entry], kept: &mut Change) {
         let mut after = 0i64;
         for entry in entries {
-            let wanted = if after < self.limit { entry.after } else { 0 };
+            let wanted = entry.after.min(self.limit - after).max(0);
             kept.push(entry.row, 0, wanted - entry.before);
             after = after.saturating_add(entry.after);
         }

@@ -2,8 +2,8 @@
 //! store has and that changed later are one small value beside it.
 //!
 //! ```text
-//! trace | 0, 1 byte | "c" | chunk, 4 bytes -> rows and weights, as Arrow IPC
-//! trace | 0, 1 byte | "w" | chunk, 4 bytes -> "b" and a bit a row, in words of 8 bytes little endian,
+//! trace | "c" | chunk, 4 bytes -> rows and weights, as Arrow IPC
+//! trace | "w" | chunk, 4 bytes -> "b" and a bit a row, in words of 8 bytes little endian,
 //!                                             or "w" and a weight a row, 8 bytes big endian
 //! ```
 
@@ -58,7 +58,7 @@ impl Rows {
     }
 
     pub fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
-        let key = |kind: u8, number: u32| entry_key(id, 0, &[&[kind][..], &number.to_be_bytes()].concat());
+        let key = |kind: u8, number: u32| entry_key(id, &[&[kind][..], &number.to_be_bytes()].concat());
         for number in self.gone.drain(..) {
             writes.delete(Family::Trace, key(CHUNK, number));
             writes.delete(Family::Trace, key(WEIGHTS, number));

@@ -11,7 +11,7 @@ use crate::state::{Family, TraceSet};
 use crate::types::ObjectId;
 use crate::zset::text::{parse, print};
 
-const ID: TraceId = TraceId { object: ObjectId(7), slot: 3 };
+const ID: TraceId = TraceId::new(ObjectId(7), 3);
 const COLUMNS: &str = "v text, k int8, w int4";
 
 type Model = BTreeMap<(u8, u8), i64>;

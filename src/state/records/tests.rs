@@ -9,7 +9,7 @@ use super::*;
 use crate::state::TraceSet;
 use crate::types::ObjectId;
 
-const ID: TraceId = TraceId { object: ObjectId(7), slot: 3 };
+const ID: TraceId = TraceId::new(ObjectId(7), 3);
 
 fn all(records: &Records) -> BTreeMap<Vec<u8>, Vec<u8>> {
     records.lock().iter().map(|(key, record)| (key.to_vec(), record.to_vec())).collect()

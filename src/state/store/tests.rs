@@ -115,7 +115,7 @@ fn a_directory_keeps_what_was_written() {
     let store = Store::open(&path).unwrap();
     assert_eq!(store.get(Family::Catalog, b"k").unwrap(), Some(b"v".to_vec()));
     assert_eq!(store.get(Family::Staged, b"s").unwrap(), Some(b"t".to_vec()));
-    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![1, 1]), "the golden format of this version");
+    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![2, 1]), "the golden format of this version");
 }
 
 #[test]

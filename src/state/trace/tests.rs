@@ -102,10 +102,10 @@ fn golden_bytes_of_an_entry() {
     let (key, weight) = set.store().scan(Family::Trace, b"").unwrap().remove(0);
     assert_eq!(
         (hex(&key), hex(&weight)),
-        ("000040000001e3017ffffffffffffffe02616200000000000002".to_string(), "0000000000000003".to_string())
+        ("00004000000100017ffffffffffffffe02616200000000000002".to_string(), "0000000000000003".to_string())
     );
     let (key, form) = set.store().scan(Family::Meta, b"trace/").unwrap().remove(0);
-    assert_eq!((hex(&key), &form[..]), ("74726163652f000040000001".to_string(), &b"\x01\"rows of (Int64, Utf8) by 1\""[..]));
+    assert_eq!((hex(&key), &form[..]), ("74726163652f00004000000100".to_string(), &b"\x01\"rows of (Int64, Utf8) by 1\""[..]));
 }
 
 #[test]

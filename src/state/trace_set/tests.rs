@@ -83,7 +83,7 @@ fn an_entry_that_is_no_weight_is_refused() {
     let schema = parse("k int8", "").schema();
     set.trace(id(1, 0), schema.clone(), 1).unwrap();
     checkpoint(&set);
-    for (key, value) in [(vec![0, 0, 0, 1, 0, 0, 9, 9], vec![1]), (vec![0, 0, 0, 1, 0, 0], vec![0; 8])] {
+    for (key, value) in [(vec![0, 0, 0, 1, 0, 0, 0, 9], vec![1]), (vec![0, 0, 0, 1, 0, 0, 0, 9], vec![0; 9])] {
         let mut writes = Writes::new();
         writes.delete_prefix(Family::Trace, []);
         writes.put(Family::Trace, key, value);

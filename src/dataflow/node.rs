@@ -1,0 +1,93 @@
+//! A node of a circuit: where its changes come from, and what is done to each part of them.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::types::ObjectId;
+use crate::zset::Delta;
+
+use super::error::DataflowError;
+use super::exchange::{self, Parts};
+use super::operator::{ErrorRow, Operator, StepContext};
+use super::workers::Workers;
+
+/// Where a node's changes come from.
+pub enum Feed {
+    /// A relation outside.
+    Relation(ObjectId),
+    /// Earlier nodes.
+    Nodes(Vec<usize>),
+}
+
+pub enum Work {
+    /// Each part is stepped by an operator of its own, which holds the state of that shard; one operator where all rows are
+    /// in one part.
+    Operators(Vec<Box<dyn Operator>>),
+    /// Rows go to the shards of these columns.
+    Exchange(Vec<usize>),
+    /// All rows go to one part.
+    Gather,
+}
+
+pub struct Node {
+    pub feed: Feed,
+    pub work: Work,
+    /// No change, for each input.
+    nothing: Vec<Delta>,
+    /// Of the result.
+    schema: SchemaRef,
+}
+
+impl Node {
+    pub fn new(feed: Feed, work: Work, inputs: &[SchemaRef], schema: SchemaRef) -> Node {
+        Node { feed, work, nothing: inputs.iter().cloned().map(Delta::empty).collect(), schema }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match &self.work {
+            Work::Operators(operators) => operators.first().map_or("Nothing", |operator| operator.name()),
+            Work::Exchange(_) => "Exchange",
+            Work::Gather => "Gather",
+        }
+    }
+
+    /// The change of the result for a change of each input, and the errors of rows.
+    pub fn step(
+        &mut self,
+        mut inputs: Vec<Parts>,
+        context: &StepContext,
+        workers: &Workers,
+    ) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+        let operators = match (&mut self.work, inputs.as_mut_slice()) {
+            (Work::Operators(operators), _) => operators,
+            (Work::Exchange(key), [input]) => {
+                return Ok((exchange::exchange(std::mem::take(input), key, &self.schema, workers)?, Vec::new()));
+            }
+            (Work::Gather, [input]) => return Ok((exchange::gather(std::mem::take(input), &self.schema)?, Vec::new())),
+            _ => return Err(DataflowError::Plan("an exchange has one input".into())),
+        };
+        let rows = inputs.iter().map(exchange::rows_of).sum();
+        let items: Vec<_> = operators
+            .iter_mut()
+            .enumerate()
+            .map(|(part, operator)| (operator, inputs.iter_mut().map(|parts| parts.get_mut(part).and_then(Option::take)).collect()))
+            .collect();
+        let nothing = &self.nothing;
+        let stepped = workers.each(rows, items, |(operator, changes): (&mut Box<dyn Operator>, Vec<Option<Delta>>)| {
+            if changes.iter().all(Option::is_none) && !operator.acts_unasked() {
+                return Ok((None, Vec::new()));
+            }
+            let changes: Vec<&Delta> = changes.iter().zip(nothing).map(|(change, nothing)| change.as_ref().unwrap_or(nothing)).collect();
+            let mut context = StepContext::new(context.epoch, context.now);
+            let output = operator.step(&changes, &mut context)?;
+            Ok::<_, DataflowError>((Some(output).filter(|output| !output.is_empty()), context.errors))
+        });
+        let mut parts = Vec::with_capacity(stepped.len());
+        let mut errors = Vec::new();
+        for result in stepped {
+            let (part, more) = result?;
+            parts.push(part);
+            errors.extend(more);
+        }
+        Ok((parts, errors))
+    }
+}
