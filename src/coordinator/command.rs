@@ -11,6 +11,8 @@ use crate::sources::{SourceBatch, SourceSpec};
 use crate::types::{Epoch, ObjectId, Offsets, RelationSchema, Report};
 use crate::zset::Delta;
 
+use super::system_settings::SettingChange;
+
 pub type Reply<T> = oneshot::Sender<Result<T, Report>>;
 
 pub enum Event {
@@ -52,6 +54,10 @@ pub enum Command {
     /// The objects in the order in which they go: dependents first.
     Drop {
         ids: Vec<ObjectId>,
+        reply: Reply<()>,
+    },
+    AlterSystem {
+        change: SettingChange,
         reply: Reply<()>,
     },
     /// Answers when all that the sources held when it was asked is published.

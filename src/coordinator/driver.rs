@@ -28,6 +28,7 @@ use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
 use super::relation::{Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
+use super::system_settings::SystemSettings;
 use super::table;
 
 /// How much of what waits goes into one epoch.
@@ -51,6 +52,9 @@ pub struct Driver {
     pub offsets: BTreeMap<ObjectId, Offsets>,
     pub next_id: u32,
     pub incarnation: u64,
+    pub settings: SystemSettings,
+    /// The number of workers where no setting says another.
+    pub started_with: usize,
     pub checkpointed: Epoch,
     pub checkpoint_interval: Duration,
     /// Who steps circuits; as many threads decode the records of each source.
@@ -406,6 +410,10 @@ impl Driver {
             }
             Command::Drop { ids, reply } => {
                 let result = self.drop_objects(&ids);
+                self.answer(result, reply)?;
+            }
+            Command::AlterSystem { change, reply } => {
+                let result = self.alter_system(change);
                 self.answer(result, reply)?;
             }
             Command::Flush { reply } => self.start_flush(reply),

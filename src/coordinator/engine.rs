@@ -31,6 +31,7 @@ use super::runtime_relations;
 use super::session::engine::{Change, Context, Engine, Pin, TableChange};
 use super::session::session::Session;
 use super::start::Coordinator;
+use super::system_settings::SettingChange;
 use super::table::{self, RowChange};
 
 #[derive(Clone)]
@@ -357,6 +358,15 @@ impl Engine for OpenDatabase {
 
     fn profile(&self, entry: &Entry) -> Result<Vec<String>, Report> {
         profile::explain(entry, &self.0.published(), &self.0.traces)
+    }
+
+    fn alter_system(&self, name: Option<String>, value: Option<String>) -> BoxFuture<'static, Result<(), Report>> {
+        let engine = self.clone();
+        async move { engine.0.alter_system(SettingChange::new(name.as_deref(), value.as_deref())?).await }.boxed()
+    }
+
+    fn workers(&self) -> usize {
+        self.0.workers.count()
     }
 
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {

@@ -4,6 +4,7 @@
 //! has a thread that reads and decodes ([`source_worker`]), each sink a task that commits ([`sink_worker`]). Sessions read
 //! published epochs ([`published`]) and send the driver commands ([`command`]).
 
+mod alter_system;
 pub mod api;
 mod backfill;
 mod checkpoint;
@@ -37,6 +38,7 @@ mod sink_worker;
 mod source_worker;
 mod start;
 mod stop;
+mod system_settings;
 mod table;
 #[cfg(test)]
 mod tests;

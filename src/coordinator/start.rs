@@ -24,6 +24,7 @@ use super::driver::Driver;
 use super::metrics::Metrics;
 use super::published::{Frontier, Published};
 use super::sink_status::SinkStatus;
+use super::system_settings::{SettingChange, SystemSettings};
 
 /// The running database.
 pub struct Coordinator {
@@ -34,6 +35,7 @@ pub struct Coordinator {
     pub(super) query_memory: Arc<RuntimeEnv>,
     /// For readers of how much state there is.
     pub(super) traces: TraceSet,
+    pub(super) workers: Arc<Workers>,
     /// When the process started, microseconds since 1970 UTC.
     pub(super) started: i64,
     stopping: AtomicBool,
@@ -60,6 +62,12 @@ impl Coordinator {
             offsets: BTreeMap::new(),
         }));
         let (events, inbox) = mpsc::channel();
+        let settings = SystemSettings::load(&store)?;
+        let count = settings.workers.unwrap_or(config.workers);
+        if count != config.workers {
+            tracing::info!(workers = count, "ALTER SYSTEM has set another number of workers than floe was started with");
+        }
+        let workers = Arc::new(Workers::new(count).map_err(|e| e.report())?);
         let mut driver = Driver {
             traces: TraceSet::new(store.clone()),
             store: store.clone(),
@@ -73,7 +81,9 @@ impl Coordinator {
             incarnation: 1,
             checkpointed: Epoch::default(),
             checkpoint_interval: config.checkpoint_interval,
-            workers: Arc::new(Workers::new(config.workers).map_err(|e| e.report())?),
+            workers: workers.clone(),
+            settings,
+            started_with: config.workers,
             writer: CheckpointWriter::start(store, events.clone())?,
             writing: None,
             frontier: frontier.clone(),
@@ -96,7 +106,7 @@ impl Coordinator {
             .map_err(Report::internal)?;
         let (started, thread) = (clock::now_micros(), Mutex::new(Some(thread)));
         let stopping = AtomicBool::new(false);
-        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, traces, started, stopping, thread }))
+        Ok(Arc::new(Coordinator { config, events, frontier, metrics, query_memory, traces, workers, started, stopping, thread }))
     }
 
     /// What readers see now.
@@ -125,6 +135,11 @@ impl Coordinator {
     /// Waits until all that the sources hold now is published.
     pub async fn flush(&self) -> Result<(), Report> {
         self.ask(|reply| Command::Flush { reply }).await.map(|_| ())
+    }
+
+    /// Changes a setting of the whole database; it is durable when this returns.
+    pub async fn alter_system(&self, change: SettingChange) -> Result<(), Report> {
+        self.ask(|reply| Command::AlterSystem { change, reply }).await
     }
 
     /// Writes a checkpoint, and waits until every sink has committed what it holds.

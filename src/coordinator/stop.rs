@@ -70,7 +70,9 @@ impl Driver {
 /// Tells who asked why nothing is done any more. False when floe is to end.
 fn refuse(command: Command, report: &Report) -> bool {
     let _ = match command {
-        Command::Change { reply, .. } | Command::Drop { reply, .. } => reply.send(Err(report.clone())).is_ok(),
+        Command::Change { reply, .. } | Command::Drop { reply, .. } | Command::AlterSystem { reply, .. } => {
+            reply.send(Err(report.clone())).is_ok()
+        }
         Command::Install { reply, .. } => reply.send(Err(report.clone())).is_ok(),
         Command::Flush { reply } | Command::Checkpoint { reply } => reply.send(Err(report.clone())).is_ok(),
         Command::Shutdown { reply } => {

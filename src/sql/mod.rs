@@ -3,6 +3,7 @@
 //! [`parse`] cuts a text into statements and reads each; [`statement`] is what comes out. Queries stay syntax trees of
 //! sqlparser, whose positions are characters of the statement's own text.
 
+mod alter;
 mod column_type;
 mod columns;
 mod copy;

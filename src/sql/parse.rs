@@ -13,7 +13,7 @@ use super::error::SqlError;
 use super::statement::{Explain, Statement};
 use super::tokens::{StatementTokens, statements};
 use super::window_words::tidy;
-use super::{copy, define, dml, session, show};
+use super::{alter, copy, define, dml, session, show};
 
 /// A statement and where it came from.
 #[derive(Clone, Debug)]
@@ -81,6 +81,9 @@ fn statement(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement,
     let word = cursor.peek();
     if word.is_empty() {
         return Err(cursor.unexpected());
+    }
+    if cursor.words(&["ALTER", "SYSTEM"]) {
+        return alter::system(cursor);
     }
     if let Some(hint) = refused(&word) {
         return Err(cursor.unsupported(word, hint));

@@ -50,7 +50,8 @@ fn assignment(cursor: &mut Cursor, name: String, local: bool) -> Result<Statemen
     Ok(Statement::SetVariable { name, value: Some(values.join(", ")), local })
 }
 
-fn value(cursor: &mut Cursor) -> Result<String, SqlError> {
+/// One value: a word, a number or a string.
+pub fn value(cursor: &mut Cursor) -> Result<String, SqlError> {
     let sign = if cursor.takes(&Token::Minus) {
         "-"
     } else {

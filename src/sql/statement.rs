@@ -42,6 +42,11 @@ pub enum Statement {
     Flush,
     /// Writes a checkpoint now, and waits until the sinks have committed it.
     Checkpoint,
+    /// Without a name, all settings; without a value, back to what the server was started with.
+    AlterSystem {
+        name: Option<String>,
+        value: Option<String>,
+    },
     SetVariable {
         name: String,
         value: Option<String>,

@@ -239,6 +239,8 @@ fn wrong_statements() {
             None,
         ),
         ("CREATE MATERIALIZED VIEW m AS SELECT 1 FROM t EMIT ON WINDOW CLOSE", "0A000", "EMIT ON is not supported", Some(47)),
+        ("ALTER SYSTEM workers = 2", "42601", "syntax error at or near \"workers\"", Some(14)),
+        ("ALTER SYSTEM SET workers", "42601", "syntax error at end of input", Some(25)),
         ("ALTER TABLE t ADD COLUMN a int", "0A000", "ALTER is not supported", Some(1)),
         ("TRUNCATE t", "0A000", "TRUNCATE is not supported", Some(1)),
         ("COPY t FROM '/etc/passwd'", "0A000", "COPY with a file of the server is not supported", None),

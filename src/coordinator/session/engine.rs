@@ -100,6 +100,12 @@ pub trait Engine: Send + Sync + 'static {
     /// What the operators that keep the object up to date have done, line by line.
     fn profile(&self, entry: &Entry) -> Result<Vec<String>, Report>;
 
+    /// ALTER SYSTEM. `None` for the name is all settings, for the value what the server was started with.
+    fn alter_system(&self, name: Option<String>, value: Option<String>) -> BoxFuture<'static, Result<(), Report>>;
+
+    /// How many workers there are now.
+    fn workers(&self) -> usize;
+
     /// FLUSH.
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>>;
 

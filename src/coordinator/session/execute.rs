@@ -26,6 +26,7 @@ impl Session {
     /// Rows that come back stop with an error when the statement is interrupted.
     pub async fn execute(&mut self, statement: &ParsedStatement, parameters: Vec<ScalarValue>) -> Result<Response, Report> {
         self.admit(statement)?;
+        self.variables.note_workers(self.engine.workers());
         self.run(&statement.statement, parameters, &statement.text).await.map_err(|report| located(report, statement))
     }
 
@@ -84,6 +85,11 @@ impl Session {
                 self.settle("FLUSH").await?;
                 self.interrupt.guard(self.engine.flush()).await?;
                 done("FLUSH")
+            }
+            Statement::AlterSystem { name, value } => {
+                self.settle("ALTER SYSTEM").await?;
+                self.interrupt.guard(self.engine.alter_system(name.clone(), value.clone())).await?;
+                done("ALTER SYSTEM")
             }
             Statement::Checkpoint => {
                 self.settle("CHECKPOINT").await?;

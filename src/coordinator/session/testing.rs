@@ -281,6 +281,14 @@ impl Engine for FakeEngine {
         Ok(vec![format!("the operators of {}", entry.name)])
     }
 
+    fn alter_system(&self, _: Option<String>, _: Option<String>) -> BoxFuture<'static, Result<(), Report>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {
         async { Ok(()) }.boxed()
     }

@@ -108,6 +108,7 @@ static KNOWN: &[Known] = &[
     known("transaction_isolation", "serializable", ISOLATION, "Every transaction is serializable."),
     known("transaction_read_only", "off", Kind::Boolean, "Whether this transaction may only read."),
     known("transaction_deferrable", "off", Kind::Boolean, "Accepted for compatibility."),
+    known("workers", "1", Kind::ReadOnly, "How many threads step circuits, and decode a source's records; ALTER SYSTEM sets it."),
     known("work_mem", "4MB", Kind::Text, "Accepted for compatibility."),
     known("xmloption", "content", Kind::Text, "Accepted for compatibility."),
 ];
@@ -154,6 +155,14 @@ impl Variables {
     pub fn set_fixed(&mut self, name: &str, value: &str) {
         for map in [&mut self.current, &mut self.initial] {
             Arc::make_mut(map).insert(name.to_ascii_lowercase(), value.to_string());
+        }
+    }
+
+    /// What the whole database has now.
+    pub fn note_workers(&mut self, count: usize) {
+        let value = count.to_string();
+        if self.get("workers") != Some(value.as_str()) {
+            self.set_fixed("workers", &value);
         }
     }
 
@@ -270,7 +279,8 @@ fn invalid(known: &Known, value: &str) -> Report {
 }
 
 fn read_only(name: &str) -> Report {
-    Report::error(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed"))
+    let report = Report::error(SqlState::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed"));
+    if name == "workers" { report.hint("ALTER SYSTEM SET workers = n changes it for the whole database") } else { report }
 }
 
 /// The value as it is kept, or why it is refused.

@@ -4,6 +4,7 @@ mod explain_analyze;
 mod projections;
 mod queries;
 mod sink_queries;
+mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
