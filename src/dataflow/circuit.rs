@@ -71,9 +71,14 @@ impl Circuit {
         Circuit { workers, ..self }
     }
 
-    /// The same circuit, with the smallest pieces.
+    /// The same circuit, with the smallest pieces, and everything that can be in two stages.
     #[cfg(test)]
-    pub fn ground(self) -> Circuit {
+    pub fn ground(mut self) -> Circuit {
+        for node in &mut self.nodes {
+            if let super::node::Work::Staged(staged) = &mut node.work {
+                staged.worth = 0;
+            }
+        }
         Circuit { piece: 1, ..self }
     }
 

@@ -10,6 +10,7 @@ use crate::zset::shards::{self, SHARDS};
 use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
+use super::operator::ErrorRow;
 use super::workers::Workers;
 
 /// A change in parts; `None` for a part without rows.
@@ -63,6 +64,18 @@ fn woven(from: &[(&ZSet, &[u32])], schema: &SchemaRef) -> Result<ZSet, DataflowE
     let weights: Int64Array = interleave(&weights, &picks)?.as_primitive::<Int64Type>().clone();
     let options = RecordBatchOptions::new().with_row_count(Some(picks.len()));
     Ok(ZSet::new(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?, weights))
+}
+
+/// What the parts of a step have come to, in their order; the first error, if there is one.
+pub fn together(stepped: Vec<Result<(Option<Delta>, Vec<ErrorRow>), DataflowError>>) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+    let mut parts = Vec::with_capacity(stepped.len());
+    let mut errors = Vec::new();
+    for result in stepped {
+        let (part, more) = result?;
+        parts.push(part);
+        errors.extend(more);
+    }
+    Ok((parts, errors))
 }
 
 /// Fewer rows are not cut.

@@ -23,6 +23,7 @@ pub mod operator;
 pub mod operators;
 pub mod profile;
 mod render;
+mod staged;
 pub mod workers;
 
 pub use circuit::{Circuit, Output};

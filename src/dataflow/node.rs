@@ -8,6 +8,7 @@ use crate::zset::Delta;
 use super::error::DataflowError;
 use super::exchange::{self, Parts};
 use super::operator::{ErrorRow, Operator, StepContext};
+use super::staged::Staged;
 use super::workers::Workers;
 
 /// Where a node's changes come from.
@@ -22,6 +23,8 @@ pub enum Work {
     /// Each part is stepped by an operator of its own, which holds the state of that shard; one operator where all rows are
     /// in one part.
     Operators(Vec<Box<dyn Operator>>),
+    /// Groups are added up before their rows move.
+    Staged(Staged),
     /// Rows go to the shards of these columns.
     Exchange(Vec<usize>),
     /// All rows go to one part.
@@ -45,6 +48,7 @@ impl Node {
     pub fn name(&self) -> &'static str {
         match &self.work {
             Work::Operators(operators) => operators.first().map_or("Nothing", |operator| operator.name()),
+            Work::Staged(staged) => staged.name(),
             Work::Exchange(_) => "Exchange",
             Work::Gather => "Gather",
         }
@@ -63,6 +67,7 @@ impl Node {
                 return Ok((exchange::exchange(std::mem::take(input), key, &self.schema, workers)?, Vec::new()));
             }
             (Work::Gather, [input]) => return Ok((exchange::gather(std::mem::take(input), &self.schema)?, Vec::new())),
+            (Work::Staged(staged), [input]) => return staged.step(std::mem::take(input), context, workers),
             _ => return Err(DataflowError::Plan("an exchange has one input".into())),
         };
         let rows = inputs.iter().map(exchange::rows_of).sum();
@@ -81,13 +86,6 @@ impl Node {
             let output = operator.step(&changes, &mut context)?;
             Ok::<_, DataflowError>((Some(output).filter(|output| !output.is_empty()), context.errors))
         });
-        let mut parts = Vec::with_capacity(stepped.len());
-        let mut errors = Vec::new();
-        for result in stepped {
-            let (part, more) = result?;
-            parts.push(part);
-            errors.extend(more);
-        }
-        Ok((parts, errors))
+        exchange::together(stepped)
     }
 }

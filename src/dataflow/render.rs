@@ -29,6 +29,7 @@ use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
 use super::profile::{Counts, OperatorProfile};
+use super::staged::Staged;
 
 impl Circuit {
     /// The circuit of a plan, with the state that `traces` holds for `object` from slot `first_slot` on.
@@ -79,35 +80,62 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
         feeds.push(render(input, slots, rendered)?);
     }
     let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
-    for (feed, need) in feeds.iter_mut().zip(distribution::needs(plan, &divided)) {
-        *feed = rendered.moved(*feed, need);
-    }
-    let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
-    let inputs: Vec<SchemaRef> = feeds.iter().map(|feed| rendered.places[*feed].schema.clone()).collect();
-    let shards = if divided.iter().all(|input| *input == Distribution::One) { 1 } else { SHARDS };
-
+    let needs = distribution::needs(plan, &divided);
     let first = slots.next();
-    let (work, feed, inputs, schema) = match plan {
-        CircuitPlan::Input { relation, schema, .. } => {
-            let read = rendered.reads.get(relation).ok_or_else(|| DataflowError::Plan("an input that nothing is known of".into()))?;
-            let operator: Box<dyn Operator> = Box::new(Input::new(schema, read.clone()));
-            (vec![operator], Feed::Relation(*relation), vec![schema.clone()], read.schema(schema))
+    let staged = match (feeds.as_slice(), needs.as_slice()) {
+        ([feed], [need]) => staged(plan, &rendered.places[*feed], need, slots)?,
+        _ => None,
+    };
+    let (work, feed, inputs, schema, distribution) = if let Some((staged, distribution)) = staged {
+        (Work::Staged(staged), Feed::Nodes(feeds.clone()), Vec::new(), plan.schema(), distribution)
+    } else {
+        for (feed, need) in feeds.iter_mut().zip(needs) {
+            *feed = rendered.moved(*feed, need);
         }
-        _ => {
-            let operators = slots.sharded(shards, |slots| operator(plan, slots))?;
-            let schema = match plan {
-                CircuitPlan::Filter { .. } | CircuitPlan::Combine { .. } => inputs.first().cloned().unwrap_or_else(|| plan.schema()),
-                _ => plan.schema(),
-            };
-            (operators, Feed::Nodes(feeds.clone()), inputs, schema)
+        let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
+        let inputs: Vec<SchemaRef> = feeds.iter().map(|feed| rendered.places[*feed].schema.clone()).collect();
+        let shards = if divided.iter().all(|input| *input == Distribution::One) { 1 } else { SHARDS };
+        let distribution = distribution::result(plan, &divided);
+        match plan {
+            CircuitPlan::Input { relation, schema, .. } => {
+                let read = rendered.reads.get(relation).ok_or_else(|| DataflowError::Plan("an input that nothing is known of".into()))?;
+                let operator: Box<dyn Operator> = Box::new(Input::new(schema, read.clone()));
+                (Work::Operators(vec![operator]), Feed::Relation(*relation), vec![schema.clone()], read.schema(schema), distribution)
+            }
+            _ => {
+                let operators = slots.sharded(shards, |slots| operator(plan, slots))?;
+                let schema = match plan {
+                    CircuitPlan::Filter { .. } | CircuitPlan::Combine { .. } => inputs.first().cloned().unwrap_or_else(|| plan.schema()),
+                    _ => plan.schema(),
+                };
+                (Work::Operators(operators), Feed::Nodes(feeds.clone()), inputs, schema, distribution)
+            }
         }
     };
-    let name = work.first().map_or("Nothing", |operator| operator.name());
-    let slots = first..slots.next();
+    let node = Node::new(feed, work, &inputs, schema.clone());
+    let (name, slots) = (node.name(), first..slots.next());
     rendered.profiles.push(OperatorProfile { label: plan.label(), name, inputs: feeds, slots, counts: Counts::default() });
-    rendered.nodes.push(Node::new(feed, Work::Operators(work), &inputs, schema.clone()));
-    rendered.places.push(Place { is: Is::Plan(plan), distribution: distribution::result(plan, &divided), schema });
+    rendered.nodes.push(node);
+    rendered.places.push(Place { is: Is::Plan(plan), distribution, schema });
     Ok(rendered.nodes.len() - 1)
+}
+
+/// The plan as an aggregate of two stages, and how its result is divided; `None` where one does it.
+fn staged(plan: &CircuitPlan, input: &Place, need: &Need, slots: &mut Slots) -> Result<Option<(Staged, Distribution)>, DataflowError> {
+    let CircuitPlan::Aggregate { input: from, group, calls, schema } = plan else { return Ok(None) };
+    let (key, shards, after) = match need {
+        _ if input.distribution.meets(need) => return Ok(None),
+        Need::Any => return Ok(None),
+        Need::One => (Vec::new(), 1, Distribution::One),
+        Need::Shards(key) => (key.clone(), SHARDS, Distribution::by(key)),
+    };
+    // Records have the group's columns only, in their order.
+    if key != *group || !Aggregate::adds_up(&from.schema(), calls, from.is_append_only())? {
+        return Ok(None);
+    }
+    let one = |slots: &mut Slots| Aggregate::new(&from.schema(), group.clone(), calls, schema.clone(), from.is_append_only(), slots);
+    let shards = slots.sharded(shards, one)?;
+    Ok(Some((Staged::new(key, shards, input.schema.clone()), distribution::result(plan, &[after]))))
 }
 
 impl Rendered<'_> {

@@ -27,9 +27,8 @@ async fn each_operator_tells_its_rows_and_state() {
         "Materialize  (rows in=2 out=2 time=* state=2 entries, *)",
         "  ->  Project t.k, sum(t.v)  (rows in=2 out=2 time=*)",
         "        ->  Aggregate by [#0] of [Sum(#1)]  (rows in=3 out=2 time=* state=2 entries, *)",
-        "              ->  Exchange by [#0]  (rows in=3 out=3 time=*)",
-        "                    ->  Filter t.v > Int64(0)  (rows in=4 out=3 time=*)",
-        "                          ->  Input t  (rows in=4 out=4 time=*)",
+        "              ->  Filter t.v > Int64(0)  (rows in=4 out=3 time=*)",
+        "                    ->  Input t  (rows in=4 out=4 time=*)",
         "Time: *",
         "State: 4 entries, *",
         "Counted since floe was started; the state is that of now.",
@@ -47,8 +46,8 @@ async fn each_operator_tells_its_rows_and_state() {
     let metrics = floe.coordinator.metrics();
     for line in [
         "floe_operator_rows_in_total{operator=\"Filter\",place=\"1\",relation=\"m\"} 5",
-        "floe_operator_rows_out_total{operator=\"Aggregate\",place=\"3\",relation=\"m\"} 3",
-        "floe_operator_state_entries{operator=\"Materialize\",place=\"5\",relation=\"m\"} 1",
+        "floe_operator_rows_out_total{operator=\"Aggregate\",place=\"2\",relation=\"m\"} 3",
+        "floe_operator_state_entries{operator=\"Materialize\",place=\"4\",relation=\"m\"} 1",
     ] {
         assert!(metrics.contains(line), "no {line} in\n{metrics}");
     }

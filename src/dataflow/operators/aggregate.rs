@@ -16,12 +16,13 @@ pub mod accumulate;
 pub mod call;
 pub mod extremes;
 pub mod layout;
+pub mod partial;
 pub mod results;
 pub mod streams;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
@@ -67,6 +68,14 @@ struct Numbers {
     free: Vec<u32>,
 }
 
+/// What an aggregate takes in.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    Rows(&'a ZSet),
+    /// What rows have come to already: [`partial::of`] them.
+    Records(&'a ZSet),
+}
+
 /// The results of the groups that changed, at one moment: a row a group.
 struct Results {
     columns: Vec<ArrayRef>,
@@ -98,6 +107,22 @@ impl Aggregate {
         }
         let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock()) };
         Ok(Aggregate { group, calls, schema, layout, codec, groups, floats, counts, values, numbers })
+    }
+
+    /// Whether [`Aggregate::partial`] can be asked of such an aggregate.
+    pub fn adds_up(input: &SchemaRef, calls: &[AggregateCall], append_only: bool) -> Result<bool, DataflowError> {
+        let calls = calls.iter().map(|call| Call::new(call, input)).collect::<Result<Vec<_>, _>>()?;
+        Ok(partial::is_enough(&Layout::new(&calls, input, append_only)))
+    }
+
+    /// The columns of [`Aggregate::partial`].
+    pub fn partial_schema(&self) -> SchemaRef {
+        partial::schema(&self.schema.fields()[..self.group.len()])
+    }
+
+    /// What the rows add to their groups, for [`Change::Records`] of this aggregate or of another shard of it.
+    pub fn partial(&self, input: &ZSet, schema: &SchemaRef) -> Result<ZSet, DataflowError> {
+        partial::of(input, &self.group, &self.layout, schema)
     }
 
     /// The results of groups in that state, with the values as the traces have them now.
@@ -193,12 +218,22 @@ impl Operator for Aggregate {
     }
 
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError> {
-        let input = &inputs[0].0;
+        self.take(Change::Rows(&inputs[0].0), context)
+    }
+}
+
+impl Aggregate {
+    /// Takes a change in, and gives that of the results.
+    pub fn take(&mut self, change: Change<'_>, context: &mut StepContext) -> Result<Delta, DataflowError> {
+        let (input, group): (&ZSet, Vec<usize>) = match change {
+            Change::Rows(rows) => (rows, self.group.clone()),
+            Change::Records(records) => (records, (0..self.group.len()).collect()),
+        };
         if input.is_empty() && (self.codec.is_some() || !self.groups.is_empty()) {
             return Ok(Delta::empty(self.schema.clone()));
         }
         // 1. Group, and read the groups.
-        let columns: Vec<ArrayRef> = self.group.iter().map(|c| canonical(input.column(*c))).collect();
+        let columns: Vec<ArrayRef> = group.iter().map(|c| canonical(input.column(*c))).collect();
         let groups = if self.codec.is_some() { Groups::of(&columns, input.len())? } else { Groups::everything(input.len()) };
         let count = groups.len();
         let first = UInt32Array::from(groups.first.clone());
@@ -228,26 +263,37 @@ impl Operator for Aggregate {
         // 2. The old results, the change, the new results.
         let old_results = self.results(&old, &old_floats, &keys, count)?;
         let (mut new, mut floats) = (old.clone(), old_floats);
-        let mut weights = vec![0i64; count];
-        for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
-            let sum = &mut weights[*id as usize];
-            *sum = sum.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
-        }
         let mut numbers = Vec::new();
-        for (g, record) in new.chunks_exact_mut(width).enumerate() {
-            accumulate::add_number(&mut record[..8], weights[g])?;
-            if !self.counts.is_empty() {
+        if !self.counts.is_empty() {
+            for (g, record) in new.chunks_exact_mut(width).enumerate() {
                 let number = if slots[g].is_some() { group_number(record) } else { self.numbers.take()? };
                 record[Layout::NUMBER..][..4].copy_from_slice(&number.to_le_bytes());
                 numbers.push(number);
             }
         }
-        let streams = streams::weights(&self.layout.streams, &self.counts, input, &groups, &numbers)?;
-        let mut target = Target { records: &mut new, width, floats: &mut floats };
-        for accumulator in &self.layout.accumulators {
-            accumulator.add(&Rows { input, ids: &groups.ids, weights: &streams[accumulator.stream] }, &mut target)?;
+        match change {
+            Change::Rows(_) => {
+                let mut weights = vec![0i64; count];
+                for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
+                    let sum = &mut weights[*id as usize];
+                    *sum = sum.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
+                }
+                for (record, weight) in new.chunks_exact_mut(width).zip(weights) {
+                    accumulate::add_number(&mut record[..8], weight)?;
+                }
+                let streams = streams::weights(&self.layout.streams, &self.counts, input, &groups, &numbers)?;
+                let mut target = Target { records: &mut new, width, floats: &mut floats };
+                for accumulator in &self.layout.accumulators {
+                    accumulator.add(&Rows { input, ids: &groups.ids, weights: &streams[accumulator.stream] }, &mut target)?;
+                }
+                self.insert_values(input)?;
+            }
+            Change::Records(_) => {
+                let records = input.column(self.group.len()).as_binary_opt::<i32>();
+                let records = records.ok_or_else(|| DataflowError::Plan("records are not bytes".into()))?;
+                partial::merge(records, &groups.ids, &self.layout, &mut new)?;
+            }
         }
-        self.insert_values(input)?;
         let new_results = self.results(&new, &floats, &keys, count)?;
         let (before, after) = (KeyColumns::new(&old_results.columns, count)?, KeyColumns::new(&new_results.columns, count)?);
 

@@ -74,26 +74,42 @@ impl Accumulator {
             (What::Extreme { greatest }, Some(column)) => {
                 let values = extremes::ordered(column)?;
                 let mut found: Vec<Option<i128>> = vec![None; groups];
-                let better = |new: i128, old: i128| if greatest { new > old } else { new < old };
                 each(rows, nulls.as_ref(), |row, group, weight| {
                     if weight < 0 {
                         let key = arrow::util::display::array_value_to_string(column, row)?;
                         return Err(DataflowError::NegativeWeight { operator: "Aggregate", weight, key });
                     }
-                    if found[group].is_none_or(|old| better(values[row], old)) {
+                    if found[group].is_none_or(|old| is_better(values[row], old, greatest)) {
                         found[group] = Some(values[row]);
                     }
                     Ok(())
                 })?;
                 for (group, value) in found.into_iter().enumerate().filter_map(|(group, value)| Some((group, value?))) {
-                    let bytes = target.record(group, self.at, 17);
-                    if extreme(bytes).is_none_or(|old| better(value, old)) {
-                        bytes[0] = 1;
-                        bytes[1..].copy_from_slice(&value.to_le_bytes());
-                    }
+                    put_extreme(target.record(group, self.at, 17), value, greatest);
                 }
             }
             (what, None) => return Err(DataflowError::Plan(format!("{what:?} of no column"))),
+        }
+        Ok(())
+    }
+
+    /// Adds what it is in one record to what it is in another.
+    pub fn merge(&self, from: &[u8], into: &mut [u8]) -> Result<(), DataflowError> {
+        let from = &from[self.at..];
+        match self.what {
+            What::Count => add_number(&mut into[self.at..][..8], number(from))?,
+            What::Integers => {
+                let bytes = &mut into[self.at..][..ExactInteger::BYTES];
+                let mut total = integer_sum(bytes);
+                total.merge(&integer_sum(from));
+                bytes.copy_from_slice(&total.to_bytes());
+            }
+            What::Extreme { greatest } => {
+                if let Some(value) = extreme(from) {
+                    put_extreme(&mut into[self.at..][..17], value, greatest);
+                }
+            }
+            What::Floats => return Err(DataflowError::Plan("sums of floats are in no record".into())),
         }
         Ok(())
     }
@@ -164,6 +180,18 @@ pub fn integer_sum(bytes: &[u8]) -> ExactInteger {
     let mut fixed = [0; ExactInteger::BYTES];
     fixed.copy_from_slice(&bytes[..ExactInteger::BYTES]);
     ExactInteger::from_bytes(&fixed)
+}
+
+fn is_better(new: i128, old: i128, greatest: bool) -> bool {
+    if greatest { new > old } else { new < old }
+}
+
+/// Puts the value into its 17 bytes unless a better one is there.
+fn put_extreme(bytes: &mut [u8], value: i128, greatest: bool) {
+    if extreme(bytes).is_none_or(|old| is_better(value, old, greatest)) {
+        bytes[0] = 1;
+        bytes[1..].copy_from_slice(&value.to_le_bytes());
+    }
 }
 
 /// The value in its 17 bytes, if there is one.

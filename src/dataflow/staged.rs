@@ -1,0 +1,90 @@
+//! Aggregation in two stages: the rows of each piece are added up where they are, and what they come to moves to the shards
+//! of the groups. For a change of many rows and few groups; another moves its rows instead.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::zset::{Delta, Groups};
+
+use super::error::DataflowError;
+use super::exchange::{self, Parts};
+use super::operator::{ErrorRow, Operator, StepContext};
+use super::operators::aggregate::{Aggregate, Change};
+use super::workers::Workers;
+
+/// So many rows of a change are looked at.
+const SAMPLE: usize = 1024;
+/// See [`Staged::worth`].
+const WORTH: usize = 8;
+
+pub struct Staged {
+    /// The columns of the input to group by.
+    key: Vec<usize>,
+    /// One a shard; one when there is one group.
+    shards: Vec<Aggregate>,
+    rows: SchemaRef,
+    records: SchemaRef,
+    /// So many rows have to come to one record.
+    pub worth: usize,
+}
+
+impl Staged {
+    /// `shards` are at least one, and all of one aggregate, which adds up; `rows` is the schema of what it takes in.
+    pub fn new(key: Vec<usize>, shards: Vec<Aggregate>, rows: SchemaRef) -> Staged {
+        let records = shards.first().map_or_else(|| rows.clone(), Aggregate::partial_schema);
+        Staged { key, shards, rows, records, worth: WORTH }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.shards.first().map_or("Aggregate", |shard| shard.name())
+    }
+
+    pub fn step(&mut self, input: Parts, context: &StepContext, workers: &Workers) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+        let adds = self.is_worth_adding(&input)?;
+        let parts = match self.shards.first() {
+            Some(any) if adds => {
+                let (rows, parts) = (exchange::rows_of(&input), input.into_iter().flatten().collect());
+                let added = workers.each(rows, parts, |part: Delta| any.partial(&part.0, &self.records));
+                let added = added.into_iter().map(|part| Ok(Some(Delta(part?)))).collect::<Result<Parts, DataflowError>>()?;
+                let key: Vec<usize> = (0..self.key.len()).collect();
+                moved(added, &key, &self.records, workers)?
+            }
+            _ => moved(input, &self.key, &self.rows, workers)?,
+        };
+        let rows = exchange::rows_of(&parts);
+        let nothing = Delta::empty(self.rows.clone());
+        let items: Vec<_> = self.shards.iter_mut().zip(parts).collect();
+        let stepped = workers.each(rows, items, |(shard, part)| {
+            if part.is_none() && !shard.acts_unasked() {
+                return Ok((None, Vec::new()));
+            }
+            let mut context = StepContext::new(context.epoch, context.now);
+            let change = match &part {
+                Some(part) if adds => Change::Records(&part.0),
+                Some(part) => Change::Rows(&part.0),
+                None => Change::Rows(&nothing.0),
+            };
+            let output = shard.take(change, &mut context)?;
+            Ok::<_, DataflowError>((Some(output).filter(|output| !output.is_empty()), context.errors))
+        });
+        exchange::together(stepped)
+    }
+
+    fn is_worth_adding(&self, input: &Parts) -> Result<bool, DataflowError> {
+        let mut parts = input.iter().flatten();
+        let (Some(first), Some(_)) = (parts.next(), parts.next()) else { return Ok(false) };
+        if self.key.is_empty() {
+            return Ok(true);
+        }
+        let sample = first.0.slice(0, first.0.len().min(SAMPLE));
+        let columns: Vec<_> = self.key.iter().map(|column| sample.column(*column).clone()).collect();
+        Ok(Groups::of(&columns, sample.len())?.len() * self.worth <= sample.len())
+    }
+}
+
+/// To the shards of the key; without one, to one part.
+fn moved(parts: Parts, key: &[usize], schema: &SchemaRef, workers: &Workers) -> Result<Parts, DataflowError> {
+    match key {
+        [] => exchange::gather(parts, schema),
+        key => exchange::exchange(parts, key, schema, workers),
+    }
+}
