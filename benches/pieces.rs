@@ -11,7 +11,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use floe::dataflow::Circuit;
+use floe::dataflow::profile::{Counts, Stopped};
+use floe::dataflow::workers::Crew;
+use floe::dataflow::{Circuit, Workers, exchange};
 use floe::planner::CircuitPlan;
 use floe::planner::circuit_plan::{AggregateCall, AggregateFunction, JoinKind};
 use floe::server::row_sender::write_row;
@@ -141,6 +143,20 @@ fn join_probe(bencher: Bencher, keys: usize) {
     bencher
         .counter(ItemsCount::new(2 * ROWS))
         .bench_local(|| [&come, &go].map(|inputs| circuit.pass(Epoch(2), 0, inputs).expect("a step")));
+}
+
+#[divan::bench(args = [1, 2])]
+fn exchange_by_key(bencher: Bencher, workers: usize) {
+    let (workers, counts) = (Workers::new(workers).expect("threads"), Counts::default());
+    let crew = Crew { workers: &workers, stopwatch: &Stopped, counts: &counts };
+    let change = Delta(rows(0, ROWS, ROWS, 1));
+    let schema = change.schema();
+    bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
+        let pieces = exchange::cut(change.clone(), exchange::PIECE);
+        let shards = exchange::exchange(pieces, &[0], &schema, &crew).expect("rows of the schema");
+        assert_eq!(exchange::rows_of(&shards), ROWS);
+        shards
+    });
 }
 
 #[divan::bench(args = [1_000, 1_000_000])]

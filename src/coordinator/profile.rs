@@ -44,6 +44,11 @@ fn arrow(depth: usize) -> String {
 fn line(depth: usize, label: &str, counts: &Counts, usage: Usage) -> String {
     let mut line =
         format!("{}{label}  (rows in={} out={} time={}", arrow(depth), counts.rows_in(), counts.rows_out(), millis(counts.nanos()));
+    let workers = counts.workers();
+    if workers.len() > 1 {
+        // A text takes what is written.
+        let _ = write!(line, " workers={}", workers.iter().map(|nanos| millis(*nanos)).collect::<Vec<_>>().join(", "));
+    }
     if usage != Usage::default() {
         // A text takes what is written.
         let _ = write!(line, " state={} entries, {}", usage.entries, size(usage.bytes));

@@ -16,7 +16,7 @@ use super::exchange::{self, Parts};
 use super::node::{Feed, Node};
 use super::operator::{ErrorRow, StepContext};
 use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
-use super::workers::Workers;
+use super::workers::{Crew, Workers};
 
 /// A circuit; the last node is the result.
 pub struct Circuit {
@@ -109,7 +109,8 @@ impl Circuit {
         if !self.result.gathers_equals {
             parts = exchange::gather(parts, &self.result.schema)?;
         }
-        let combined = self.workers.each(rows, parts.into_iter().flatten().collect(), combined);
+        let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &self.profile.kept };
+        let combined = crew.each(rows, parts.into_iter().flatten().collect(), combined);
         let combined = combined.into_iter().map(|part| Ok(Some(part?))).collect::<Result<Parts, DataflowError>>()?;
         let delta = self.whole(combined)?;
         // How many rows are kept, whoever keeps them counts.
@@ -147,7 +148,8 @@ impl Circuit {
             };
             let taken = changes.iter().map(exchange::rows_of).sum();
             let is_relation = matches!(node.feed, Feed::Relation(_));
-            let (mut parts, more) = node.step(changes, &context, &self.workers)?;
+            let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
+            let (mut parts, more) = node.step(changes, &context, &crew)?;
             if is_relation {
                 parts = parts.into_iter().flatten().flat_map(|whole| exchange::cut(whole, self.piece)).collect();
             }

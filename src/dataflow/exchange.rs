@@ -11,7 +11,7 @@ use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
 use super::operator::ErrorRow;
-use super::workers::Workers;
+use super::workers::Crew;
 
 /// A change in parts; `None` for a part without rows.
 pub type Parts = Vec<Option<Delta>>;
@@ -30,15 +30,15 @@ pub fn gather(parts: Parts, schema: &SchemaRef) -> Result<Parts, DataflowError> 
 }
 
 /// Every row in the part of its key's shard.
-pub fn exchange(parts: Parts, key: &[usize], schema: &SchemaRef, workers: &Workers) -> Result<Parts, DataflowError> {
+pub fn exchange(parts: Parts, key: &[usize], schema: &SchemaRef, crew: &Crew) -> Result<Parts, DataflowError> {
     let rows = rows_of(&parts);
     let parts: Vec<ZSet> = parts.into_iter().flatten().map(|part| part.0).collect();
-    let placed = workers.each(rows, parts.iter().collect(), |part| {
+    let placed = crew.each(rows, parts.iter().collect(), |part| {
         let columns: Vec<ArrayRef> = key.iter().map(|column| canonical(part.column(*column))).collect();
         shards::positions(&columns, part.len())
     });
     let placed = placed.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let taken = workers.each(rows, (0..SHARDS).collect(), |shard| {
+    let taken = crew.each(rows, (0..SHARDS).collect(), |shard| {
         let from: Vec<(&ZSet, &[u32])> =
             parts.iter().zip(&placed).map(|(part, shards)| (part, shards[shard].as_slice())).filter(|(_, rows)| !rows.is_empty()).collect();
         Ok(match from.as_slice() {

@@ -16,7 +16,7 @@ pub mod circuit;
 mod distribution;
 pub mod error;
 mod evaluate;
-mod exchange;
+pub mod exchange;
 pub mod keyed_trace;
 mod node;
 pub mod operator;

@@ -9,7 +9,7 @@ use super::error::DataflowError;
 use super::exchange::{self, Parts};
 use super::operator::{ErrorRow, Operator, StepContext};
 use super::staged::Staged;
-use super::workers::Workers;
+use super::workers::Crew;
 
 /// Where a node's changes come from.
 pub enum Feed {
@@ -55,19 +55,14 @@ impl Node {
     }
 
     /// The change of the result for a change of each input, and the errors of rows.
-    pub fn step(
-        &mut self,
-        mut inputs: Vec<Parts>,
-        context: &StepContext,
-        workers: &Workers,
-    ) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+    pub fn step(&mut self, mut inputs: Vec<Parts>, context: &StepContext, crew: &Crew) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
         let operators = match (&mut self.work, inputs.as_mut_slice()) {
             (Work::Operators(operators), _) => operators,
             (Work::Exchange(key), [input]) => {
-                return Ok((exchange::exchange(std::mem::take(input), key, &self.schema, workers)?, Vec::new()));
+                return Ok((exchange::exchange(std::mem::take(input), key, &self.schema, crew)?, Vec::new()));
             }
             (Work::Gather, [input]) => return Ok((exchange::gather(std::mem::take(input), &self.schema)?, Vec::new())),
-            (Work::Staged(staged), [input]) => return staged.step(std::mem::take(input), context, workers),
+            (Work::Staged(staged), [input]) => return staged.step(std::mem::take(input), context, crew),
             _ => return Err(DataflowError::Plan("an exchange has one input".into())),
         };
         let rows = inputs.iter().map(exchange::rows_of).sum();
@@ -77,7 +72,7 @@ impl Node {
             .map(|(part, operator)| (operator, inputs.iter_mut().map(|parts| parts.get_mut(part).and_then(Option::take)).collect()))
             .collect();
         let nothing = &self.nothing;
-        let stepped = workers.each(rows, items, |(operator, changes): (&mut Box<dyn Operator>, Vec<Option<Delta>>)| {
+        let stepped = crew.each(rows, items, |(operator, changes): (&mut Box<dyn Operator>, Vec<Option<Delta>>)| {
             if changes.iter().all(Option::is_none) && !operator.acts_unasked() {
                 return Ok((None, Vec::new()));
             }

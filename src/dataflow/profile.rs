@@ -4,8 +4,8 @@
 //! two steps or in one. Time is that of a [`Stopwatch`] that the circuit is given, since operators know no clock.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A clock that can only be used to see how long something took.
 pub trait Stopwatch: Send + Sync {
@@ -27,6 +27,8 @@ pub struct Counts {
     rows_in: AtomicU64,
     rows_out: AtomicU64,
     nanos: AtomicU64,
+    /// By worker, of what was handed over.
+    workers: Mutex<Vec<u64>>,
 }
 
 impl Counts {
@@ -34,6 +36,19 @@ impl Counts {
         self.rows_in.fetch_add(rows_in as u64, Ordering::Relaxed);
         self.rows_out.fetch_add(rows_out as u64, Ordering::Relaxed);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub fn add_worker(&self, worker: usize, nanos: u64) {
+        let mut workers = self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if workers.len() <= worker {
+            workers.resize(worker + 1, 0);
+        }
+        workers[worker] += nanos;
+    }
+
+    /// The time that each worker was busy with it, in nanoseconds; none when nothing was handed over.
+    pub fn workers(&self) -> Vec<u64> {
+        self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     pub fn rows_in(&self) -> u64 {

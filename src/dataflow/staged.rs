@@ -9,7 +9,7 @@ use super::error::DataflowError;
 use super::exchange::{self, Parts};
 use super::operator::{ErrorRow, Operator, StepContext};
 use super::operators::aggregate::{Aggregate, Change};
-use super::workers::Workers;
+use super::workers::Crew;
 
 /// So many rows of a change are looked at.
 const SAMPLE: usize = 1024;
@@ -38,22 +38,22 @@ impl Staged {
         self.shards.first().map_or("Aggregate", |shard| shard.name())
     }
 
-    pub fn step(&mut self, input: Parts, context: &StepContext, workers: &Workers) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+    pub fn step(&mut self, input: Parts, context: &StepContext, crew: &Crew) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
         let adds = self.is_worth_adding(&input)?;
         let parts = match self.shards.first() {
             Some(any) if adds => {
                 let (rows, parts) = (exchange::rows_of(&input), input.into_iter().flatten().collect());
-                let added = workers.each(rows, parts, |part: Delta| any.partial(&part.0, &self.records));
+                let added = crew.each(rows, parts, |part: Delta| any.partial(&part.0, &self.records));
                 let added = added.into_iter().map(|part| Ok(Some(Delta(part?)))).collect::<Result<Parts, DataflowError>>()?;
                 let key: Vec<usize> = (0..self.key.len()).collect();
-                moved(added, &key, &self.records, workers)?
+                moved(added, &key, &self.records, crew)?
             }
-            _ => moved(input, &self.key, &self.rows, workers)?,
+            _ => moved(input, &self.key, &self.rows, crew)?,
         };
         let rows = exchange::rows_of(&parts);
         let nothing = Delta::empty(self.rows.clone());
         let items: Vec<_> = self.shards.iter_mut().zip(parts).collect();
-        let stepped = workers.each(rows, items, |(shard, part)| {
+        let stepped = crew.each(rows, items, |(shard, part)| {
             if part.is_none() && !shard.acts_unasked() {
                 return Ok((None, Vec::new()));
             }
@@ -82,9 +82,9 @@ impl Staged {
 }
 
 /// To the shards of the key; without one, to one part.
-fn moved(parts: Parts, key: &[usize], schema: &SchemaRef, workers: &Workers) -> Result<Parts, DataflowError> {
+fn moved(parts: Parts, key: &[usize], schema: &SchemaRef, crew: &Crew) -> Result<Parts, DataflowError> {
     match key {
         [] => exchange::gather(parts, schema),
-        key => exchange::exchange(parts, key, schema, workers),
+        key => exchange::exchange(parts, key, schema, crew),
     }
 }

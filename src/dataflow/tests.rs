@@ -165,7 +165,7 @@ fn slots_follow_the_plan_and_wrong_plans_are_refused() {
         schema: columns("a b c d"),
     };
     let circuit = Circuit::render(&join, VIEW, &memory(), 1).unwrap();
-    assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Aggregate", "Input", "Exchange", "LeftJoin"]);
+    assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Exchange", "Aggregate", "Input", "Exchange", "LeftJoin"]);
     assert_eq!(circuit.next_slot(), 1 + 2 + 3);
 
     let traces = memory();

@@ -6,6 +6,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::error::DataflowError;
+use super::profile::{Counts, Stopwatch};
 
 /// Fewer rows are not worth waking a thread for.
 const HAND_OVER: usize = 2048;
@@ -63,13 +64,29 @@ impl Workers {
         *self.threads.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Threads { count: count.max(1), pool };
         Ok(())
     }
+}
 
+/// The workers, at work for one operator.
+pub struct Crew<'a> {
+    pub workers: &'a Workers,
+    pub stopwatch: &'a dyn Stopwatch,
+    /// The operator's.
+    pub counts: &'a Counts,
+}
+
+impl Crew<'_> {
     /// Does the work for each item, at once where there are enough rows in all of them; the results in the items' order.
     pub fn each<T: Send, R: Send>(&self, rows: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-        let threads = self.threads.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let threads = self.workers.threads.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let timed = |item| {
+            let began = self.stopwatch.nanos();
+            let result = work(item);
+            self.counts.add_worker(rayon::current_thread_index().unwrap_or(0), self.stopwatch.nanos() - began);
+            result
+        };
         match &threads.pool {
-            Some(pool) if rows > self.hand_over && items.len() > 1 => {
-                pool.install(|| items.into_par_iter().with_max_len(1).map(work).collect())
+            Some(pool) if rows > self.workers.hand_over && items.len() > 1 => {
+                pool.install(|| items.into_par_iter().with_max_len(1).map(timed).collect())
             }
             _ => items.into_iter().map(work).collect(),
         }
@@ -79,17 +96,20 @@ impl Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataflow::profile::Stopped;
 
     #[test]
     fn results_keep_their_order_and_a_panic_is_passed_on() {
-        let workers = Workers::eager(3);
+        let (workers, counts) = (Workers::eager(3), Counts::default());
+        let crew = Crew { workers: &workers, stopwatch: &Stopped, counts: &counts };
         for count in [3, 1, 2] {
             workers.set(count).unwrap();
             assert_eq!(workers.count(), count);
-            assert_eq!(workers.each(1, (0..100).collect(), |n| n * 2), (0..200).step_by(2).collect::<Vec<_>>());
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| workers.each(1, vec![1, 2, 3], |n| assert!(n != 2))));
+            assert_eq!(crew.each(1, (0..100).collect(), |n| n * 2), (0..200).step_by(2).collect::<Vec<_>>());
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| crew.each(1, vec![1, 2, 3], |n| assert!(n != 2))));
             assert!(panic.is_err());
-            assert_eq!(workers.each(1, vec![1, 2], |n| n), [1, 2], "the threads go on");
+            assert_eq!(crew.each(1, vec![1, 2], |n| n), [1, 2], "the threads go on");
         }
+        assert!((1..=3).contains(&counts.workers().len()), "who has worked is timed");
     }
 }
