@@ -34,6 +34,9 @@ pub struct ServeFlags {
     /// Memory to plan for, such as 512MiB or 2GiB [default: 2GiB]
     #[arg(long, env = "FLOE_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Memory for state, past which rows are left on the disk alone [default: what the other parts leave of the memory]
+    #[arg(long, env = "FLOE_STATE_MEMORY", value_name = "SIZE")]
+    pub state_memory: Option<String>,
     /// How long changes may stand in the journal alone before a checkpoint, such as 500ms, 10s or 5min: a longer one costs
     /// less, makes a recovery longer, and sinks commit later [default: 1s]
     #[arg(long, env = "FLOE_CHECKPOINT_INTERVAL", value_name = "TIME")]
@@ -61,6 +64,7 @@ struct FileSettings {
     http: Option<String>,
     workers: Option<usize>,
     memory: Option<String>,
+    state_memory: Option<String>,
     checkpoint_interval: Option<String>,
     user: Option<String>,
     password: Option<String>,
@@ -77,6 +81,7 @@ pub struct Config {
     pub workers: usize,
     /// Bytes.
     pub memory: u64,
+    pub state_memory: Option<u64>,
     pub checkpoint_interval: Duration,
     pub user: String,
     pub password: Option<String>,
@@ -110,6 +115,10 @@ impl Config {
             Some(text) => parse_size(&text).ok_or(ConfigError::Memory(text))?,
             None => DEFAULT_MEMORY,
         };
+        let state_memory = match flags.state_memory.or(file.state_memory) {
+            Some(text) => Some(parse_size(&text).ok_or(ConfigError::Memory(text))?),
+            None => None,
+        };
         let checkpoint_interval = match flags.checkpoint_interval.or(file.checkpoint_interval) {
             Some(text) => parse_time(&text).ok_or(ConfigError::CheckpointInterval(text))?,
             None => DEFAULT_CHECKPOINT_INTERVAL,
@@ -123,6 +132,7 @@ impl Config {
             http: (!http.eq_ignore_ascii_case("off")).then_some(http),
             workers,
             memory,
+            state_memory,
             checkpoint_interval,
             user: flags.user.or(file.user).unwrap_or_else(|| "floe".to_string()),
             password,

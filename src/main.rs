@@ -17,6 +17,7 @@ fn open(config: &Config, runtime: Handle) -> Result<Arc<dyn Database>, Report> {
         data: config.data.clone(),
         workers: config.workers,
         memory: config.memory,
+        state_memory: config.state_memory,
         database: config.database.clone(),
         checkpoint_interval: config.checkpoint_interval,
     };

@@ -15,6 +15,16 @@ const KILLS: usize = 15;
 
 #[test]
 fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
+    many_kills(&[]);
+}
+
+/// All rows leave memory behind every checkpoint, and are read from the store again.
+#[test]
+fn with_little_memory_for_state_too() {
+    many_kills(&["--state-memory", "1KiB"]);
+}
+
+fn many_kills(flags: &[&str]) {
     let seed = shop::seed();
     let mut random = shop::random(seed ^ 0x5eed);
     let folder = tempfile::tempdir().expect("a folder");
@@ -24,7 +34,7 @@ fn views_and_sinks_after_many_kills_equal_an_uncrashed_run() {
     shop.write(&log, 50);
     std::fs::write(&clicks, "").expect("written");
 
-    let mut floe = Floe::on(&path("data"));
+    let mut floe = Floe::try_on(&path("data"), support::free_port(), flags).expect("floe starts");
     let sql = floe.sql();
     let mut statements = shop::definitions(&log);
     statements.push(format!(

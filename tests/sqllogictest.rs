@@ -1,5 +1,7 @@
 //! The .slt files over the wire: each file against a floe of its own, and against PostgreSQL, whose answers they hold.
 //!
+//! On floe a second time with no memory for state to speak of: all rows are read from the store again.
+//!
 //! Every query is checked twice. First as a SELECT. Then as a materialized view that the runner makes at the query's first
 //! appearance and reads at each later one: so a file that changes its tables and asks again checks the upkeep of the view.
 //!
@@ -49,8 +51,9 @@ async fn run(file: &Path, address: &str, kind: Kind, complete: bool) -> Result<(
     runner.run_file_async(file).await.map_err(|e| Failed::from(e.display(false).to_string()))
 }
 
-fn on_floe(file: &Path) -> Result<(), Failed> {
-    let floe = Floe::fresh();
+fn on_floe(file: &Path, flags: &[&str]) -> Result<(), Failed> {
+    let folder = tempfile::tempdir().map_err(|e| Failed::from(e.to_string()))?;
+    let floe = Floe::try_on(&folder.path().join("data"), support::free_port(), flags).map_err(|failed| Failed::from(failed.log))?;
     support::client::runtime().block_on(run(file, &floe.address(), Kind::FloeWithViews, false))
 }
 
@@ -91,8 +94,10 @@ fn main() {
             }
             None if complete => trials.push(Trial::test(format!("postgres::{name}"), move || on_postgres(&file, true))),
             None => {
-                let other = file.clone();
-                trials.push(Trial::test(format!("floe::{name}"), move || on_floe(&file)));
+                let (other, again) = (file.clone(), file.clone());
+                trials.push(Trial::test(format!("floe::{name}"), move || on_floe(&file, &[])));
+                let little = ["--state-memory", "1KiB", "--checkpoint-interval", "1ms"];
+                trials.push(Trial::test(format!("floe_with_little_memory::{name}"), move || on_floe(&again, &little)));
                 trials.push(Trial::test(format!("postgres::{name}"), move || on_postgres(&other, false)));
             }
         }

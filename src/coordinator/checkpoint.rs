@@ -56,7 +56,7 @@ impl Driver {
     }
 
     /// Waits for the checkpoint that is under way.
-    fn finish_checkpoint(&mut self) -> Result<(), Report> {
+    pub fn finish_checkpoint(&mut self) -> Result<(), Report> {
         let Some(writing) = &self.writing else { return Ok(()) };
         let written = writing.done.recv().map_err(|_| Report::internal("the thread that writes checkpoints has ended"))?;
         self.written(written).map(drop)
@@ -111,6 +111,7 @@ impl Driver {
                 feed.worker.checkpointed(writing.epoch, held);
             }
         }
+        self.make_room();
         Ok(spent)
     }
 }

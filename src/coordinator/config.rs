@@ -8,8 +8,9 @@ pub struct CoordinatorConfig {
     /// The state directory; made when it is not there.
     pub data: PathBuf,
     pub workers: usize,
-    /// Bytes of memory; a quarter of it is for one-shot queries.
+    /// Bytes of memory, divided as [`super::memory_parts`] says; for state another size, if there is one.
     pub memory: u64,
+    pub state_memory: Option<u64>,
     /// The one database's name.
     pub database: String,
     pub checkpoint_interval: Duration,
@@ -21,6 +22,7 @@ impl Default for CoordinatorConfig {
             data: PathBuf::from("floe-data"),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory: 2 << 30,
+            state_memory: None,
             database: "floe".to_string(),
             checkpoint_interval: Duration::from_secs(1),
         }

@@ -26,6 +26,7 @@ use super::command::{Command, Event, Reply};
 use super::metrics::Metrics;
 use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
+use super::queues::Queues;
 use super::relation::{Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
 use super::system_settings::SystemSettings;
@@ -73,6 +74,13 @@ pub struct Driver {
     pub commands: VecDeque<Command>,
     pub flushes: Vec<Flush>,
     pub next_token: u64,
+    /// What rows took when there was room for them last, and whether it was said that state takes too much.
+    pub rows_after_room: usize,
+    pub told_of_memory: bool,
+    /// Whether rows are on their way back into memory.
+    pub rows_come_back: bool,
+    /// What sources have read and no epoch has taken.
+    pub queues: Arc<Queues>,
 }
 
 /// A sink's worker, and what it will be given with the next checkpoint.
@@ -139,7 +147,11 @@ impl Driver {
         loop {
             let due = pause.saturating_sub(last_checkpoint.elapsed());
             let waits = self.writing.is_some() || self.epoch == self.checkpointed;
-            let patience = if waits { Duration::from_secs(60) } else { due };
+            let patience = match (self.rows_come_back, waits) {
+                (true, _) => Duration::ZERO,
+                (false, true) => Duration::from_secs(60),
+                (false, false) => due,
+            };
             let mut events = Vec::new();
             if self.waiting.is_empty() {
                 match inbox.recv_timeout(patience) {
@@ -176,7 +188,10 @@ impl Driver {
                 last_checkpoint = Instant::now();
                 pause = self.checkpoint_interval.max((spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE));
             }
-            let full = self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS;
+            self.keep_within_memory()?;
+            self.bring_rows_back();
+            let full =
+                self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS || self.presses();
             let due = self.writing.is_none() && (full || last_checkpoint.elapsed() >= pause);
             if self.epoch > self.checkpointed && due {
                 self.begin_checkpoint()?;

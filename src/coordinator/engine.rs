@@ -88,7 +88,7 @@ impl OpenDatabase {
             user: context.user.clone(),
             process_id: context.process_id,
             settings: (*context.variables).clone(),
-            runtime: Arc::new(runtime_relations::all(&published, &self.0.metrics)?),
+            runtime: Arc::new(runtime_relations::all(&published, &self.0.metrics, &self.0.traces)?),
             now: clock::now_micros(),
             epoch: published.epoch.0,
             started: self.0.started,

@@ -32,6 +32,8 @@ pub struct Metrics {
     sink_commits: IntGaugeVec,
     sink_failing: IntGaugeVec,
     start_seconds: Gauge,
+    rows_memory: IntGauge,
+    pages_memory: IntGauge,
     operators: OperatorGauges,
     inner: Mutex<Inner>,
 }
@@ -73,6 +75,8 @@ impl Metrics {
             sink_commits: gauge("floe_sink_commits_total", "Commits since the start", "sink")?,
             sink_failing: gauge("floe_sink_failing", "1 while the sink does not get on", "sink")?,
             start_seconds: Gauge::new("floe_start_seconds", "Time from the start to the first epoch that could be read")?,
+            rows_memory: IntGauge::new("floe_state_rows_bytes", "Memory of state's rows that the disk has too, or will")?,
+            pages_memory: IntGauge::new("floe_state_pages_bytes", "Memory of pages of rows that are on the disk alone")?,
             operators: OperatorGauges::new(&registry)?,
             inner: Mutex::default(),
             registry: registry.clone(),
@@ -80,6 +84,8 @@ impl Metrics {
         registry.register(Box::new(metrics.epochs.clone()))?;
         registry.register(Box::new(metrics.epoch.clone()))?;
         registry.register(Box::new(metrics.start_seconds.clone()))?;
+        registry.register(Box::new(metrics.rows_memory.clone()))?;
+        registry.register(Box::new(metrics.pages_memory.clone()))?;
         Ok(metrics)
     }
 
@@ -131,6 +137,9 @@ impl Metrics {
     pub fn text(&self, frontier: &Arc<Frontier>, traces: &TraceSet) -> String {
         let published = frontier.get();
         self.operators.set(&published, traces);
+        let (rows, pages) = traces.rows_and_pages();
+        self.rows_memory.set(rows as i64);
+        self.pages_memory.set(pages as i64);
         let name = |id: &ObjectId| published.catalog.get(*id).map(|e| e.name.clone());
         {
             let inner = self.inner();

@@ -17,6 +17,9 @@ pub struct OperatorGauges {
     seconds: GaugeVec,
     entries: IntGaugeVec,
     bytes: IntGaugeVec,
+    evicted: IntGaugeVec,
+    pages_found: IntGaugeVec,
+    pages_read: IntGaugeVec,
 }
 
 impl OperatorGauges {
@@ -34,12 +37,16 @@ impl OperatorGauges {
             seconds,
             entries: count("floe_operator_state_entries", "Entries of state that the operator holds")?,
             bytes: count("floe_operator_state_bytes", "Memory that the operator's state takes, an estimate")?,
+            evicted: count("floe_operator_state_evicted_bytes", "Rows of the operator that are on the disk alone, an estimate")?,
+            pages_found: count("floe_operator_pages_found_total", "Pages of such rows that were in memory when they were wanted")?,
+            pages_read: count("floe_operator_pages_read_total", "Pages of such rows that were read from the disk")?,
         })
     }
 
     /// Takes the figures of now; what has been dropped is no longer shown.
     pub fn set(&self, published: &Published, traces: &TraceSet) {
-        for gauge in [&self.rows_in, &self.rows_out, &self.entries, &self.bytes] {
+        let pages = [&self.evicted, &self.pages_found, &self.pages_read];
+        for gauge in [&self.rows_in, &self.rows_out, &self.entries, &self.bytes].into_iter().chain(pages) {
             gauge.reset();
         }
         self.seconds.reset();
@@ -62,5 +69,8 @@ impl OperatorGauges {
         self.seconds.with_label_values(&labels).set(counts.nanos() as f64 / 1e9);
         self.entries.with_label_values(&labels).set(usage.entries as i64);
         self.bytes.with_label_values(&labels).set(usage.bytes as i64);
+        self.evicted.with_label_values(&labels).set(usage.evicted as i64);
+        self.pages_found.with_label_values(&labels).set(usage.pages.found as i64);
+        self.pages_read.with_label_values(&labels).set(usage.pages.read as i64);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::catalog::{Definition, Entry, SinkInput};
 use crate::dataflow::profile::{Counts, Line, Profile};
-use crate::state::{TraceSet, Usage};
+use crate::state::{PageCounts, TraceSet, Usage};
 use crate::types::{Report, SqlState};
 
 use super::published::Published;
@@ -27,7 +27,8 @@ pub fn explain(entry: &Entry, published: &Published, traces: &TraceSet) -> Resul
     }));
     let whole = traces.usage(entry.id);
     lines.push(format!("Time: {}", millis(total(profile))));
-    lines.push(format!("State: {} entries, {}", whole.entries, size(whole.bytes)));
+    let on_disk = if whole.evicted > 0 { format!(", {} on the disk alone", size(whole.evicted)) } else { String::new() };
+    lines.push(format!("State: {} entries, {}{on_disk}", whole.entries, size(whole.bytes)));
     lines.push("Counted since floe was started; the state is that of now.".to_string());
     Ok(lines)
 }
@@ -52,6 +53,9 @@ fn line(depth: usize, label: &str, counts: &Counts, usage: Usage) -> String {
     if usage != Usage::default() {
         // A text takes what is written.
         let _ = write!(line, " state={} entries, {}", usage.entries, size(usage.bytes));
+        if usage.evicted > 0 || usage.pages != PageCounts::default() {
+            let _ = write!(line, " on disk={} pages found={} read={}", size(usage.evicted), usage.pages.found, usage.pages.read);
+        }
     }
     line + ")"
 }

@@ -42,6 +42,7 @@ impl Driver {
     /// Starts to read a source from where the database is. An earlier reader of it ends.
     pub fn start_source(&mut self, id: ObjectId) -> Result<(), Report> {
         let (from, events) = (self.offsets.get(&id).cloned().unwrap_or_default(), self.events.clone());
+        let queue = self.queues.add();
         let Some(reading) = self.reading(id) else { return Ok(()) };
         if let Some(RelationKind::Source(source)) = self.relations.get_mut(&id).map(|relation| &mut relation.kind)
             && !source.stopped
@@ -49,7 +50,7 @@ impl Driver {
             source.queue.clear();
             source.run += 1;
             source.read = Some(reading.columns.clone());
-            source.worker = Some(SourceWorker::start((id, source.run), source.spec.clone(), reading, from, events)?);
+            source.worker = Some(SourceWorker::start((id, source.run), source.spec.clone(), reading, from, (events, queue))?);
         }
         Ok(())
     }

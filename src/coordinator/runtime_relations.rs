@@ -1,4 +1,4 @@
-//! Relations whose rows only the running process knows: `floe_sources`, `floe_sinks`.
+//! Relations whose rows only the running process knows: `floe_sources`, `floe_sinks`, `floe_memory`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,17 +7,20 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::catalog::{Entry, Kind};
+use crate::state::TraceSet;
 use crate::types::Report;
 
+use super::memory_relation;
 use super::metrics::Metrics;
 use super::published::Published;
 
 /// Every such relation by name.
-pub fn all(published: &Published, metrics: &Metrics) -> Result<BTreeMap<String, RecordBatch>, Report> {
+pub fn all(published: &Published, metrics: &Metrics, traces: &TraceSet) -> Result<BTreeMap<String, RecordBatch>, Report> {
     let of = |kind| published.catalog.entries().filter(move |e| e.kind() == kind).map(|e| &**e).collect::<Vec<&Entry>>();
     Ok(BTreeMap::from([
         ("floe_sources".to_string(), sources(&of(Kind::Source), published, metrics)?),
         ("floe_sinks".to_string(), sinks(&of(Kind::Sink), published, metrics)?),
+        ("floe_memory".to_string(), batch(memory_relation::columns(published, traces))?),
     ]))
 }
 

@@ -1,7 +1,6 @@
 //! A source's thread: polls, decodes, and hands records to the epoch driver, no faster than it takes them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
@@ -9,9 +8,8 @@ use crate::sources::{Budget, Reading, Source, SourceSpec};
 use crate::types::{ObjectId, Offsets, Report};
 
 use super::command::Event;
+use super::queues::Queue;
 
-/// Decoded bytes that may wait for the driver; past it the source is not polled.
-const WAITING_BYTES: usize = 64 << 20;
 const POLL: Budget = Budget { records: 65_536, bytes: 8 << 20, wait: Duration::from_millis(20) };
 /// How long a source that does not answer is left alone before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,7 +23,7 @@ enum Order {
 /// The driver's end of a source's thread.
 pub struct SourceWorker {
     orders: Sender<Order>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
 }
 
 impl SourceWorker {
@@ -35,21 +33,21 @@ impl SourceWorker {
         spec: SourceSpec,
         reading: Reading,
         from: Offsets,
-        events: Sender<Event>,
+        (events, queue): (Sender<Event>, Queue),
     ) -> Result<SourceWorker, Report> {
         let (orders, inbox) = mpsc::channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counter = waiting.clone();
+        let queue = Arc::new(queue);
+        let same = queue.clone();
         std::thread::Builder::new()
             .name(format!("source-{}", spec.name))
-            .spawn(move || Reader { id, run, spec, reading, events, inbox, waiting: counter }.run(from))
+            .spawn(move || Reader { id, run, spec, reading, events, inbox, queue: same }.run(from))
             .map_err(Report::internal)?;
-        Ok(SourceWorker { orders, waiting })
+        Ok(SourceWorker { orders, queue })
     }
 
     /// The driver has taken that many bytes.
     pub fn taken(&self, bytes: usize) {
-        self.waiting.fetch_sub(bytes, Ordering::AcqRel);
+        self.queue.go(bytes);
     }
 
     /// Asks for the ends; the answer comes as [`Event::Ends`] with this token.
@@ -77,7 +75,7 @@ struct Reader {
     reading: Reading,
     events: Sender<Event>,
     inbox: Receiver<Order>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
 }
 
 impl Reader {
@@ -105,7 +103,7 @@ impl Reader {
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {}
             }
-            if self.waiting.load(Ordering::Acquire) > WAITING_BYTES {
+            if self.queue.is_full() {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             }
@@ -117,7 +115,7 @@ impl Reader {
                     }
                     if !batches.is_empty() {
                         let bytes = batches.iter().map(|b| b.bytes).sum();
-                        self.waiting.fetch_add(bytes, Ordering::AcqRel);
+                        self.queue.come(bytes);
                         self.tell(Event::Records { source: self.id, run: self.run, batches });
                     } else if source.finished() {
                         // Nothing more will come; orders still do.

@@ -21,8 +21,10 @@ use super::clock;
 use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
 use super::driver::Driver;
+use super::memory_parts::MemoryParts;
 use super::metrics::Metrics;
 use super::published::{Frontier, Published};
+use super::queues::Queues;
 use super::sink_status::SinkStatus;
 use super::system_settings::{SettingChange, SystemSettings};
 
@@ -50,10 +52,10 @@ impl Coordinator {
     /// holds cannot be made to work again.
     pub fn open(config: CoordinatorConfig, runtime: tokio::runtime::Handle) -> Result<Arc<Coordinator>, Report> {
         let started = Instant::now();
-        let store = Arc::new(Store::open(&config.data).map_err(|e| e.report())?);
+        let parts = MemoryParts::of(config.memory, config.state_memory);
+        let store = Arc::new(Store::open_within(&config.data, parts.store).map_err(|e| e.report())?);
         let metrics = Arc::new(Metrics::new().map_err(Report::internal)?);
-        let of_queries = usize::try_from(config.memory / 4).unwrap_or(usize::MAX);
-        let query_memory = planner::query_memory(of_queries).map_err(|e| e.report())?;
+        let query_memory = planner::query_memory(parts.queries).map_err(|e| e.report())?;
         let frontier = Arc::new(Frontier::new(Published {
             epoch: Epoch::default(),
             now: 0,
@@ -69,7 +71,7 @@ impl Coordinator {
         }
         let workers = Arc::new(Workers::new(count).map_err(|e| e.report())?);
         let mut driver = Driver {
-            traces: TraceSet::new(store.clone()),
+            traces: TraceSet::within(store.clone(), parts.state),
             store: store.clone(),
             catalog: Arc::new(Catalog::default()),
             relations: BTreeMap::new(),
@@ -95,6 +97,10 @@ impl Coordinator {
             commands: VecDeque::new(),
             flushes: Vec::new(),
             next_token: 0,
+            rows_after_room: 0,
+            told_of_memory: false,
+            rows_come_back: true,
+            queues: Arc::new(Queues::new(parts.queues)),
         };
         driver.recover(&super::replan::replan)?;
         metrics.note_start(started.elapsed());

@@ -1,8 +1,10 @@
 //! Small dense worlds: random histories of few keys, run through a circuit and judged by recomputation.
 //!
-//! Every history runs in many small epochs on the store in memory, then again on three workers with the rows of each epoch scattered
-//! (shuffled, in single copies, among rows that come and go, in the smallest pieces), in one big epoch, on RocksDB with crashes between checkpoints
-//! (the store is reopened and the epochs since the checkpoint run again), and backwards until nothing is left. After every epoch the sum of the circuit's deltas is the query over the sum of its inputs.
+//! Every history runs in many small epochs on the store in memory, then again on three workers with the rows of each epoch
+//! scattered (shuffled, in single copies, among rows that come and go, in the smallest pieces), in one big epoch, on RocksDB with
+//! crashes between checkpoints (the store is reopened and the epochs since the checkpoint run again) and rows that leave memory
+//! behind most of them, and backwards until nothing is left. After every epoch the sum of the circuit's deltas is the query over
+//! the sum of its inputs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -218,6 +220,9 @@ fn crashing(plan: &CircuitPlan, schemas: &[SchemaRef], changes: &[Vec<Rel>], exp
             let mut writes = Writes::new();
             run.traces.dirty(&mut writes).unwrap();
             run.traces.store().write(writes, false).unwrap();
+            if rng.random_bool(0.7) {
+                run.traces.evict_down_to(0);
+            }
             (checkpoint, at_checkpoint) = (epoch, (run.rows.clone(), run.errors.clone()));
         }
         if rng.random_bool(0.2) && crashes < 4 {

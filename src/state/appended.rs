@@ -1,27 +1,23 @@
 //! Rows of a relation that only grows, as they came. They are read as a whole and never looked up.
 //!
-//! Chunks lie in a persistent vector: a snapshot is a copy of its root. Small deltas fill up the last chunk. In the store a
-//! chunk is one value; a last chunk that grew is written again.
-//!
-//! ```text
-//! trace | chunk, 4 bytes -> rows and weights, as Arrow IPC
-//! ```
+//! Chunks lie in a persistent vector: a snapshot is a copy of its root. Small deltas fill up the last chunk. In the store
+//! chunks lie on a shelf ([`super::shelf`]) with their weights as one more column; a last chunk that grew is another one.
+//! The rows of a chunk that the store has may leave memory: whoever reads the relation reads them from there.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use imbl::Vector;
 
 use crate::types::TraceId;
 use crate::zset::ZSet;
 use crate::zset::text::print;
 
+use super::body::Body;
 use super::error::StateError;
-use super::family::Family;
-use super::ipc::zset_from_ipc;
-use super::key_layout::{entry_key, entry_of, trace_prefix};
-use super::store::Store;
+use super::fixed_rows::FixedRows;
+use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
 /// A handle; clones are the same rows. Made by [`super::TraceSet::appended`].
@@ -33,21 +29,27 @@ pub struct Appended {
 
 pub(super) struct Rows {
     now: AppendedSnapshot,
-    bytes: usize,
+    shelf: Arc<Shelf>,
     /// So many chunks the store has as they are.
     written: usize,
+    /// Of the next chunk in the store.
+    next_number: u32,
+    /// Chunks of the store that are others by now, with their numbers of rows.
+    gone: Vec<(u32, usize)>,
 }
 
 /// The rows at one moment; cheap to clone.
 #[derive(Clone)]
 pub struct AppendedSnapshot {
     schema: SchemaRef,
-    chunks: Vector<ZSet>,
+    chunks: Vector<Arc<Body>>,
     len: usize,
 }
 
 /// A last chunk of fewer rows is filled up.
 const SMALL: usize = 1024;
+/// The weight's column in a chunk. It is the last one.
+const WEIGHT: &str = "$weight";
 
 impl Appended {
     pub(super) fn new(id: TraceId, rows: Rows) -> Appended {
@@ -68,23 +70,23 @@ impl Appended {
             return Err(StateError::NegativeWeight { weight, row });
         }
         let mut rows = self.lock();
-        let Rows { now, bytes, written } = &mut *rows;
+        let Rows { now, shelf, written, gone, .. } = &mut *rows;
         if delta.is_empty() {
             return Ok(());
         }
-        let delta = &fitted(&now.schema, delta)?;
-        now.len += delta.len();
-        *bytes += delta.rows().get_array_memory_size() + delta.len() * 8;
-        match now.chunks.pop_back() {
-            Some(last) if last.len() + delta.len() <= SMALL => {
-                now.chunks.push_back(ZSet::concat(&now.schema, [&last, delta])?);
+        let body = |rows: RecordBatch| Ok::<_, StateError>(Arc::new(Body::new(Arc::new(FixedRows::new(&rows, &[])?), shelf.clone())));
+        let last = now.chunks.last().filter(|last| last.len() + delta.len() <= SMALL);
+        match last {
+            Some(last) => {
+                let longer = ZSet::concat(&now.schema, [&unweighted(&now.schema, &last.part(0, last.len())?)?, delta])?;
+                gone.extend(last.number().map(|number| (number, last.len())));
+                now.chunks.pop_back();
+                now.chunks.push_back(body(weighted(shelf.schema(), &longer)?)?);
                 *written = (*written).min(now.chunks.len() - 1);
             }
-            last => {
-                now.chunks.extend(last);
-                now.chunks.push_back(delta.clone());
-            }
+            None => now.chunks.push_back(body(weighted(shelf.schema(), delta)?)?),
         }
+        now.len += delta.len();
         Ok(())
     }
 
@@ -102,7 +104,48 @@ impl Appended {
 
     /// Memory in bytes, an estimate.
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
+        let rows = self.lock();
+        rows.shelf.resident_bytes() + rows.now.chunks.len() * (size_of::<Body>() + 16)
+    }
+
+    /// What rows take in the store that are not in memory, an estimate, and how often pages of them were wanted.
+    pub fn evicted(&self) -> (usize, PageCounts) {
+        let rows = self.lock();
+        (rows.shelf.evicted_bytes(), rows.shelf.counts())
+    }
+
+    /// The chunks that may be evicted while no checkpoint is on its way: when each was used, its bytes, and its place.
+    pub(super) fn clean(&self) -> Vec<(u64, usize, usize)> {
+        let rows = self.lock();
+        let settled = rows.now.chunks.iter().take(rows.written).enumerate();
+        settled.filter(|(_, body)| body.is_resident()).map(|(place, body)| (body.used(), body.bytes(), place)).collect()
+    }
+
+    pub(super) fn evict(&self, place: usize) {
+        let rows = self.lock();
+        if let Some(body) = rows.now.chunks.get(place).filter(|_| place < rows.written) {
+            body.evict();
+        }
+    }
+
+    /// The chunks whose rows are not in memory, as [`Appended::clean`] tells of others.
+    pub(super) fn away(&self) -> Vec<(u64, usize, usize)> {
+        let rows = self.lock();
+        let away = rows.now.chunks.iter().enumerate().filter(|(_, body)| !body.is_resident());
+        away.map(|(place, body)| (body.used(), body.bytes(), place)).collect()
+    }
+
+    /// Reads the rows of a chunk into memory.
+    pub(super) fn hold(&self, place: usize) -> Result<(), StateError> {
+        let body = self.lock().now.chunks.get(place).cloned();
+        if let Some(body) = body.filter(|body| !body.is_resident()) {
+            body.hold(body.read()?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        self.lock().shelf.clone()
     }
 
     pub(super) fn fingerprint(&self) -> String {
@@ -111,11 +154,19 @@ impl Appended {
 
     pub(super) fn write_changes(&self, writes: &mut Writes) {
         let mut rows = self.lock();
-        for number in rows.written..rows.now.chunks.len() {
-            let key = entry_key(self.id, &(number as u32).to_be_bytes());
-            writes.put_rows(Family::Trace, key, rows.now.chunks[number].clone());
+        let Rows { now, shelf, written, next_number, gone } = &mut *rows;
+        for body in now.chunks.skip(*written) {
+            if let Some(fixed) = body.rows().filter(|_| body.number().is_none()) {
+                shelf.put(*next_number, &fixed, writes);
+                body.store_as(*next_number);
+                *next_number += 1;
+            }
         }
-        rows.written = rows.now.chunks.len();
+        *written = now.chunks.len();
+        let unheld = shelf.delete_unheld(writes);
+        for (number, length) in gone.drain(..).filter(|(number, _)| !unheld.contains(number)) {
+            shelf.mark_dead(number, length, writes);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -124,39 +175,64 @@ impl Appended {
 }
 
 impl Rows {
-    pub(super) fn new(schema: SchemaRef) -> Rows {
-        Rows { now: AppendedSnapshot { schema, chunks: Vector::new(), len: 0 }, bytes: 0, written: 0 }
+    /// `shelf` is one for [`Rows::stored_schema`].
+    pub(super) fn new(schema: SchemaRef, shelf: Shelf) -> Rows {
+        let now = AppendedSnapshot { schema, chunks: Vector::new(), len: 0 };
+        Rows { now, shelf: Arc::new(shelf), written: 0, next_number: 0, gone: Vec::new() }
     }
 
-    /// What the store holds.
-    pub(super) fn load(store: &Store, id: TraceId, schema: SchemaRef) -> Result<Rows, StateError> {
-        let mut rows = Rows::new(schema);
-        store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {
-            let number = entry_of(key).and_then(|number| number.try_into().ok()).map(u32::from_be_bytes);
-            if number != Some(rows.now.chunks.len() as u32) {
-                return Err(StateError::corrupted(format!("a chunk of trace {id} is missing")));
+    /// What the store holds; of the rows few are read at once.
+    pub(super) fn load(schema: SchemaRef, shelf: Shelf) -> Result<Rows, StateError> {
+        let mut rows = Rows::new(schema, shelf);
+        let shelf = rows.shelf.clone();
+        shelf.each_stored(&mut |stored| {
+            rows.next_number = stored.number + 1;
+            match stored.is_dead() {
+                true => shelf.let_go(stored.number, stored.rows),
+                false => {
+                    rows.now.chunks.push_back(Arc::new(Body::stored(stored.number, (stored.rows, stored.bytes), shelf.clone())));
+                    rows.now.len += stored.rows;
+                }
             }
-            let chunk = fitted(&rows.now.schema, &zset_from_ipc(value)?)?;
-            rows.now.len += chunk.len();
-            rows.bytes += chunk.rows().get_array_memory_size() + chunk.len() * 8;
-            rows.now.chunks.push_back(chunk);
             Ok(())
         })?;
+        for body in &rows.now.chunks {
+            if !shelf.budget().has_room_at_start(body.bytes()) {
+                break;
+            }
+            body.hold(body.read()?);
+        }
         rows.written = rows.now.chunks.len();
         Ok(rows)
+    }
+
+    /// The columns of a chunk.
+    pub(super) fn stored_schema(schema: &SchemaRef) -> SchemaRef {
+        let mut fields = schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(WEIGHT, DataType::Int64, false)));
+        Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
     }
 
     /// What is stored beside the rows, to know that they are read as they were written.
     pub(super) fn form(schema: &SchemaRef) -> String {
         let types: Vec<String> = schema.fields().iter().map(|field| field.data_type().to_string()).collect();
-        format!("growing rows of ({})", types.join(", "))
+        format!("growing rows of ({}) in pages", types.join(", "))
     }
 }
 
+/// The rows with their weights as one more column.
+fn weighted(stored: &SchemaRef, zset: &ZSet) -> Result<RecordBatch, StateError> {
+    let mut columns = zset.rows().columns().to_vec();
+    columns.push(Arc::new(zset.weights().clone()));
+    Ok(RecordBatch::try_new(stored.clone(), columns)?)
+}
+
 /// The rows under the relation's own schema.
-fn fitted(schema: &SchemaRef, zset: &ZSet) -> Result<ZSet, StateError> {
-    let options = RecordBatchOptions::new().with_row_count(Some(zset.len()));
-    Ok(zset.with_rows(RecordBatch::try_new_with_options(schema.clone(), zset.rows().columns().to_vec(), &options)?))
+fn unweighted(schema: &SchemaRef, rows: &RecordBatch) -> Result<ZSet, StateError> {
+    let weights = rows.columns().split_last().and_then(|(weights, columns)| Some((weights.as_primitive_opt::<Int64Type>()?, columns)));
+    let (weights, columns) = weights.ok_or_else(|| StateError::corrupted("growing rows have no weights"))?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(ZSet::new(RecordBatch::try_new_with_options(schema.clone(), columns.to_vec(), &options)?, weights.clone()))
 }
 
 impl AppendedSnapshot {
@@ -169,12 +245,21 @@ impl AppendedSnapshot {
         self.len == 0
     }
 
-    /// All rows in the order in which they came, at most `rows` at a time. The iterator holds the snapshot itself.
-    pub fn chunks(&self, rows: usize) -> impl Iterator<Item = ZSet> + Send + use<> {
-        let rows = rows.max(1);
-        self.chunks.clone().into_iter().flat_map(move |chunk| {
-            let starts = (0..chunk.len()).step_by(rows);
-            starts.map(move |start| chunk.slice(start, rows.min(chunk.len() - start)))
+    /// All rows in the order in which they came, at most `rows` at a time, of those columns or of all. The iterator holds the
+    /// snapshot itself.
+    pub fn chunks(&self, rows: usize, columns: Option<&[usize]>) -> impl Iterator<Item = Result<ZSet, StateError>> + Send + use<> {
+        let (rows, schema) = (rows.max(1), self.schema.clone());
+        let columns: Option<Arc<[usize]>> = columns.map(Arc::from);
+        self.chunks.clone().into_iter().flat_map(move |body| {
+            let starts = (0..body.len()).step_by(rows);
+            let (schema, columns) = (schema.clone(), columns.clone());
+            starts.map(move |start| {
+                let part = unweighted(&schema, &body.part(start, rows.min(body.len() - start))?)?;
+                match columns.as_deref() {
+                    Some(columns) => Ok(part.with_rows(part.rows().project(columns)?)),
+                    None => Ok(part),
+                }
+            })
         })
     }
 }
@@ -188,55 +273,66 @@ impl std::fmt::Debug for AppendedSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::TraceSet;
+    use crate::state::{Store, TraceSet};
     use crate::types::ObjectId;
     use crate::zset::text::parse;
 
     const ID: TraceId = TraceId::new(ObjectId(7), 0);
     const COLUMNS: &str = "k int8, v text";
 
-    fn open(dir: &std::path::Path) -> (TraceSet, Appended) {
-        let traces = TraceSet::new(Arc::new(Store::open(dir).unwrap()));
+    fn open(dir: &std::path::Path, memory: usize) -> (TraceSet, Appended) {
+        let traces = TraceSet::within(Arc::new(Store::open(dir).unwrap()), memory);
         let rows = traces.appended(ID, parse(COLUMNS, "").schema()).unwrap();
         (traces, rows)
     }
 
     fn all(snapshot: &AppendedSnapshot, rows: usize) -> String {
         snapshot
-            .chunks(rows)
+            .chunks(rows, None)
             .map(|chunk| {
+                let chunk = chunk.unwrap();
                 assert!(chunk.len() <= rows);
                 print(&chunk)
             })
             .collect()
     }
 
+    /// With all memory, and with none: what a checkpoint wrote is evicted at once.
     #[test]
     fn rows_come_back_in_their_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut traces, mut rows) = open(dir.path());
-        let (mut expected, mut stored) = (String::new(), String::new());
-        for step in 0..60 {
-            let count = if step % 7 == 3 { 1500 } else { step % 5 };
-            let delta: String = (0..count).map(|n| format!("{step} v{n} +{}\n", 1 + n % 2)).collect();
-            let before = (rows.snapshot(), expected.clone());
-            rows.insert(&parse(COLUMNS, &delta)).unwrap();
-            expected.push_str(&delta);
-            assert_eq!(all(&before.0, 100), before.1, "a snapshot does not follow");
-            assert_eq!(all(&rows.snapshot(), 700), expected, "step {step}");
-            if step % 4 == 0 {
-                let mut writes = Writes::new();
-                traces.dirty(&mut writes).unwrap();
-                traces.store().write(writes, false).unwrap();
-                stored = expected.clone();
+        for memory in [usize::MAX, 1] {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut traces, mut rows) = open(dir.path(), memory);
+            let (mut expected, mut stored) = (String::new(), String::new());
+            let mut held: Vec<(AppendedSnapshot, String)> = Vec::new();
+            for step in 0..60 {
+                let count = if step % 7 == 3 { 1500 } else { step % 5 };
+                let delta: String = (0..count).map(|n| format!("{step} v{n} +{}\n", 1 + n % 2)).collect();
+                held.push((rows.snapshot(), expected.clone()));
+                rows.insert(&parse(COLUMNS, &delta)).unwrap();
+                expected.push_str(&delta);
+                if step % 4 == 0 {
+                    let mut writes = Writes::new();
+                    traces.dirty(&mut writes).unwrap();
+                    traces.store().write(writes, false).unwrap();
+                    traces.make_room();
+                    stored = expected.clone();
+                }
+                for (snapshot, then) in &held {
+                    assert_eq!(&all(snapshot, 100), then, "a snapshot does not follow");
+                }
+                assert_eq!(all(&rows.snapshot(), 700), expected, "step {step}");
+                if step % 11 == 10 {
+                    held.clear();
+                    drop((rows, traces));
+                    (traces, rows) = open(dir.path(), memory);
+                    expected = stored.clone();
+                    assert_eq!(all(&rows.snapshot(), 100_000), expected, "step {step}, opened again");
+                }
             }
-            if step % 11 == 10 {
-                drop((before, rows, traces));
-                (traces, rows) = open(dir.path());
-                expected = stored.clone();
-                assert_eq!(all(&rows.snapshot(), 100_000), expected, "step {step}, opened again");
-            }
+            while traces.bring_back().unwrap() {}
+            assert_eq!(rows.evicted().0 > 0, memory == 1);
+            assert!(rows.insert(&parse(COLUMNS, "1 a -1")).is_err());
         }
-        assert!(rows.insert(&parse(COLUMNS, "1 a -1")).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! An arrangement: the rows of a delta stream, found by key. What joins keep of their sides, and relations of their rows.
 //!
-//! Rows lie in chunks of columns, as they came; nothing is encoded and nothing allocated a row. A table from the hash of
-//! the key leads to the newest row of the key, and each row to the one before it. What is found is gathered from the
+//! Rows lie in chunks of columns, as they came; nothing is encoded and nothing allocated a row. A table leads from the
+//! hash of a key to the newest row of that hash, and each row to the one before it. What is found is gathered from the
 //! chunks by column. Floats are canonical.
 //!
 //! A row that comes while its equal is there has to find it, and so does one that goes ([`Find`]):
@@ -15,14 +15,20 @@
 //! A sum of zero leaves the chain; a sum below zero is kept like any other weight. Chunks that have lost half of their
 //! rows are written anew, small deltas fill up a last chunk.
 //!
+//! Rows that the store has may leave memory ([`evict`]); how they are found stays. All that a batch needs of them is read at
+//! once, a page a place.
+//!
 //! Readers hold a [`snapshot`](ArrangementSnapshot): the chunks with the bits of the rows that were there. What changes
 //! under it copies a chunk's bits, never its rows.
 
 mod chains;
 mod chunk;
 mod compact;
+mod evict;
+mod fetch;
 mod gather;
 mod history;
+mod reach;
 mod rows;
 mod snapshot;
 mod stored;
@@ -37,10 +43,11 @@ use crate::zset::ZSet;
 
 use super::error::StateError;
 use super::probe::Matches;
-use super::store::Store;
+use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
 pub use chunk::RowAt;
+pub use evict::Clean;
 use gather::gather;
 pub use rows::Find;
 use rows::Rows;
@@ -54,12 +61,12 @@ pub struct Arrangement {
 }
 
 impl Arrangement {
-    pub(super) fn new(id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Arrangement {
-        Arrangement { id, rows: Arc::new(Mutex::new(Rows::new(schema, key, find))) }
+    pub(super) fn new(shelf: Shelf, find: Find) -> Arrangement {
+        Arrangement { id: shelf.id(), rows: Arc::new(Mutex::new(Rows::new(shelf, find))) }
     }
 
-    pub(super) fn load(store: &Store, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
-        Ok(Arrangement { id, rows: Arc::new(Mutex::new(Rows::load(store, id, schema, key, find)?)) })
+    pub(super) fn load(shelf: Shelf, find: Find) -> Result<Arrangement, StateError> {
+        Ok(Arrangement { id: shelf.id(), rows: Arc::new(Mutex::new(Rows::load(shelf, find)?)) })
     }
 
     pub fn id(&self) -> TraceId {
@@ -97,8 +104,8 @@ impl Arrangement {
     /// [`Arrangement::lookup`], with the place of each row, which it has until the next change.
     pub fn locate(&self, keys: &[ArrayRef], count: usize) -> Result<(Matches, Vec<RowAt>), StateError> {
         let rows = self.lock();
-        let (probe, found) = rows.find(&rows.probes(keys, count)?)?;
-        let matches = Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, |number| rows.view(number))? };
+        let (probe, found, reach) = rows.find(&rows.probes(keys, count)?)?;
+        let matches = Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, &reach, |number| rows.view(number))? };
         Ok((matches, found))
     }
 
@@ -126,6 +133,39 @@ impl Arrangement {
         self.lock().bytes()
     }
 
+    /// What rows take in the store that are not in memory, an estimate, and how often pages of them were wanted.
+    pub fn evicted(&self) -> (usize, PageCounts) {
+        let rows = self.lock();
+        (rows.shelf.evicted_bytes(), rows.shelf.counts())
+    }
+
+    /// The chunks that may be evicted while no checkpoint is on its way.
+    pub(super) fn clean(&self) -> Vec<Clean> {
+        self.lock().clean()
+    }
+
+    pub(super) fn evict(&self, number: u32) {
+        self.lock().evict(number);
+    }
+
+    /// The chunks whose rows are not in memory.
+    pub(super) fn away(&self) -> Vec<Clean> {
+        self.lock().away()
+    }
+
+    /// Reads the rows of a chunk into memory.
+    pub(super) fn hold(&self, number: u32) -> Result<(), StateError> {
+        let mut rows = self.lock();
+        match rows.view(number) {
+            Some(_) => rows.hold(number),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        self.lock().shelf.clone()
+    }
+
     pub(super) fn form(schema: &SchemaRef, key: &[usize], find: Find) -> String {
         Rows::form(schema, key, find)
     }
@@ -136,7 +176,7 @@ impl Arrangement {
     }
 
     pub(super) fn write_changes(&self, writes: &mut Writes) {
-        self.lock().write_changes(self.id, writes);
+        self.lock().write_changes(writes);
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {

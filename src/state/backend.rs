@@ -9,6 +9,9 @@ use super::writes::Write;
 /// Takes one key and its value, and says whether to go on.
 pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StateError> + 'a;
 
+/// The steps of a write, in their order.
+pub(super) type Steps<'a> = dyn Iterator<Item = Result<Write, StateError>> + 'a;
+
 pub(super) trait Backend: Send + Sync {
     /// The value of each key, in the order of the keys.
     fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError>;
@@ -19,6 +22,7 @@ pub(super) trait Backend: Send + Sync {
     /// The greatest key and its value.
     fn last(&self, family: Family) -> Result<Option<(Vec<u8>, Vec<u8>)>, StateError>;
 
-    /// All steps or none. With `sync` they outlive the machine's power when this returns, without it the process.
-    fn write(&self, steps: Vec<Write>, sync: bool) -> Result<(), StateError>;
+    /// All steps or none, none when one of them is an error. With `sync` they outlive the machine's power when this returns,
+    /// without it the process.
+    fn write(&self, steps: &mut Steps, sync: bool) -> Result<(), StateError>;
 }

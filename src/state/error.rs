@@ -16,6 +16,9 @@ pub enum StateError {
     /// The directory's format is not known yet.
     #[error("state directory \"{}\" was written by a newer floe", dir.display())]
     Newer { dir: PathBuf, found: String, known: String },
+    /// The directory's format is no longer read.
+    #[error("state directory \"{}\" was written by an older floe", dir.display())]
+    Older { dir: PathBuf, found: String, known: String },
     /// The directory holds something else.
     #[error("directory \"{}\" is not a floe state directory", dir.display())]
     Foreign { dir: PathBuf, detail: String },
@@ -64,7 +67,7 @@ impl StateError {
         match self {
             _ if self.is_disk_full() => SqlState::DISK_FULL,
             StateError::InUse(_) => SqlState::OBJECT_IN_USE,
-            StateError::Newer { .. } | StateError::Foreign { .. } | StateError::FormChanged { .. } => {
+            StateError::Newer { .. } | StateError::Older { .. } | StateError::Foreign { .. } | StateError::FormChanged { .. } => {
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
             }
             StateError::Directory { .. } | StateError::DiskFull { .. } | StateError::Io { .. } | StateError::Poisoned { .. } => {
@@ -83,6 +86,9 @@ impl StateError {
             StateError::Newer { found, known, .. } => report
                 .detail(format!("The directory has format {found}; this floe knows format {known}."))
                 .hint("Start the newer floe, or use another state directory."),
+            StateError::Older { found, known, .. } => report
+                .detail(format!("The directory has format {found}; this floe reads format {known} alone."))
+                .hint("Start the floe that wrote it, or use an empty directory: sources are read again from their beginning."),
             StateError::Foreign { detail, .. } => {
                 report.detail(detail).hint("Give floe an empty directory, or one that floe made; nothing was changed in this one.")
             }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use imbl::OrdMap;
 
-use super::backend::{Backend, Visit};
+use super::backend::{Backend, Steps, Visit};
 use super::error::StateError;
 use super::family::Family;
 use super::writes::Write;
@@ -56,7 +56,8 @@ impl Backend for Memory {
         Ok(self.space(family).get_max().cloned())
     }
 
-    fn write(&self, steps: Vec<Write>, _sync: bool) -> Result<(), StateError> {
+    fn write(&self, steps: &mut Steps, _sync: bool) -> Result<(), StateError> {
+        let steps = steps.collect::<Result<Vec<Write>, _>>()?;
         if let Some(left) = &self.writes_left {
             let mut left = left.lock().expect("no thread panics while it counts writes");
             *left = left.checked_sub(1).ok_or_else(|| StateError::DiskFull { detail: "the test says so".to_string() })?;

@@ -13,15 +13,15 @@ use rocksdb::{
     LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
-use super::backend::{Backend, Visit};
+use super::backend::{Backend, Steps, Visit};
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::after_prefix;
 use super::writes::Write;
 
-const BLOCK_CACHE_BYTES: usize = 64 << 20;
-const WRITE_BUFFERS_BYTES: usize = 96 << 20;
-const WRITE_BUFFER_BYTES: usize = 16 << 20;
+const MOST_BLOCK_CACHE_BYTES: usize = 64 << 20;
+const MOST_WRITE_BUFFERS_BYTES: usize = 96 << 20;
+const LEAST_BYTES: usize = 4 << 20;
 /// The log may grow to this before families that were written rarely are flushed for its sake.
 const LOG_BYTES: u64 = 256 << 20;
 
@@ -34,14 +34,15 @@ impl Rocks {
     ///
     /// # Errors
     /// `InUse`, `Foreign` (nothing is changed then), `Directory`, `Corrupted`.
-    pub(super) fn open(dir: &Path) -> Result<Rocks, StateError> {
+    pub(super) fn open(dir: &Path, memory: usize) -> Result<Rocks, StateError> {
         make_directory(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
         let found = found_families(dir)?;
-        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let cache = Cache::new_lru_cache((memory / 5 * 2).clamp(LEAST_BYTES, MOST_BLOCK_CACHE_BYTES));
+        let buffers = (memory / 5 * 3).clamp(LEAST_BYTES, MOST_WRITE_BUFFERS_BYTES);
         let mut names: Vec<String> = Family::ALL.iter().map(|family| family.name().to_string()).collect();
         names.extend(found.into_iter().filter(|name| !Family::ALL.iter().any(|family| family.name() == name)));
-        let families = names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
-        let db = DB::open_cf_descriptors(&options(), dir, families).map_err(|error| opening(dir, error))?;
+        let families = names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache, buffers)));
+        let db = DB::open_cf_descriptors(&options(buffers), dir, families).map_err(|error| opening(dir, error))?;
         Ok(Rocks { db })
     }
 
@@ -79,10 +80,10 @@ impl Backend for Rocks {
         }
     }
 
-    fn write(&self, steps: Vec<Write>, sync: bool) -> Result<(), StateError> {
+    fn write(&self, steps: &mut Steps, sync: bool) -> Result<(), StateError> {
         let mut batch = WriteBatch::default();
         for step in steps {
-            match step {
+            match step? {
                 Write::Put { family, key, value } => batch.put_cf(self.family(family)?, key, value),
                 Write::Delete { family, key } => batch.delete_cf(self.family(family)?, key),
                 Write::DeleteRange { family, from, to: Some(to) } => batch.delete_range_cf(self.family(family)?, from, to),
@@ -103,7 +104,7 @@ impl Backend for Rocks {
     }
 }
 
-fn options() -> Options {
+fn options(buffers: usize) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -111,7 +112,7 @@ fn options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(LOG_BYTES);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_db_write_buffer_size(buffers);
     options.set_max_background_jobs(2);
     options.set_max_open_files(512);
     options.set_bytes_per_sync(1 << 20);
@@ -120,7 +121,7 @@ fn options() -> Options {
     options
 }
 
-fn family_options(cache: &Cache) -> Options {
+fn family_options(cache: &Cache, buffers: usize) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_bloom_filter(10.0, false);
@@ -129,7 +130,7 @@ fn family_options(cache: &Cache) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_write_buffer_size(buffers / 6);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }
@@ -167,14 +168,14 @@ fn found_families(dir: &Path) -> Result<Vec<String>, StateError> {
         }
         return Ok(Vec::new());
     }
-    let found = DB::list_cf(&options(), dir).map_err(|error| opening(dir, error))?;
+    let found = DB::list_cf(&options(LEAST_BYTES), dir).map_err(|error| opening(dir, error))?;
     if found.iter().any(|name| name == Family::Meta.name()) {
         return Ok(found);
     }
     if found.iter().any(|name| name != "default" && !Family::ALL.iter().any(|family| family.name() == name)) {
         return Err(foreign("It holds another program's database.".to_string()));
     }
-    let mut reading = options();
+    let mut reading = options(LEAST_BYTES);
     reading.create_if_missing(false);
     let db = DB::open_for_read_only(&reading, dir, false).map_err(|error| opening(dir, error))?;
     match db.iterator(IteratorMode::Start).next() {

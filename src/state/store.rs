@@ -37,13 +37,23 @@ impl Store {
     /// Opens the state directory, which is made when it is not there, and keeps every other process out of it.
     ///
     /// # Errors
-    /// When the directory is in use, not floe's, of a newer format, corrupted, or cannot be written.
+    /// When the directory is in use, not floe's, of another format, corrupted, or cannot be written.
     pub fn open(dir: &Path) -> Result<Store, StateError> {
-        let store = Store::over(Rocks::open(dir)?);
+        Store::open_within(dir, usize::MAX)
+    }
+
+    /// [`Store::open`] with about so many bytes of memory for the store's own caches and buffers.
+    pub fn open_within(dir: &Path, memory: usize) -> Result<Store, StateError> {
+        let store = Store::over(Rocks::open(dir, memory)?);
         let known = [FORMAT, row_codec::FORMAT];
         match store.get(Family::Meta, FORMAT_KEY)?.as_deref() {
             Some(found) if found == known => Ok(store),
             Some([format, rows]) if *format > FORMAT || *rows > row_codec::FORMAT => Err(StateError::Newer {
+                dir: dir.to_path_buf(),
+                found: format!("{format}.{rows}"),
+                known: format!("{}.{}", known[0], known[1]),
+            }),
+            Some([format, rows]) if *format > 0 && *rows > 0 => Err(StateError::Older {
                 dir: dir.to_path_buf(),
                 found: format!("{format}.{rows}"),
                 known: format!("{}.{}", known[0], known[1]),
@@ -86,6 +96,13 @@ impl Store {
     /// The value of each key, in the order of the keys.
     pub fn get_many<K: AsRef<[u8]>>(&self, family: Family, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
         self.refuse_if_poisoned()?;
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
+        self.backend.get_many(family, &keys)
+    }
+
+    /// [`Store::get_many`] of what was durable before and is never written again: that is read from a poisoned store too,
+    /// whose readers go on with what they have.
+    pub fn get_settled<K: AsRef<[u8]>>(&self, family: Family, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
         let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
         self.backend.get_many(family, &keys)
     }
@@ -137,7 +154,7 @@ impl Store {
         if writes.is_empty() && !sync {
             return Ok(());
         }
-        writes.into_steps().and_then(|steps| self.backend.write(steps, sync)).inspect_err(|error| {
+        self.backend.write(&mut writes.into_steps(), sync).inspect_err(|error| {
             let reason = error.report();
             let reason = reason.detail.unwrap_or(reason.message);
             // Of two writes that fail at once the first one's reason stays.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeBounds};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use arrow::datatypes::SchemaRef;
 
@@ -10,6 +10,7 @@ use crate::types::{ObjectId, TraceId};
 
 use super::appended::{self, Appended};
 use super::arrangement::{Arrangement, Find};
+use super::budget::Budget;
 use super::cells::{self, Cells};
 use super::error::StateError;
 use super::family::Family;
@@ -18,6 +19,7 @@ use super::record;
 use super::records::{RecordTable, Records};
 use super::resident::Resident;
 use super::shape::Shape;
+use super::shelf::{PageCounts, Shelf};
 use super::store::Store;
 use super::trace::Trace;
 use super::writes::Writes;
@@ -25,6 +27,10 @@ use super::writes::Writes;
 /// In [`Family::Meta`], before the trace's prefix: the form of the trace's entries.
 const FORM: &[u8] = b"trace/";
 const FORM_VERSION: u8 = 1;
+/// About so many bytes of rows come back at once: nobody should wait long for it.
+const AT_ONCE: usize = 4 << 20;
+/// In [`Family::Meta`], before an object's prefix: the object is gone, and its entries are still to be deleted.
+const DYING: &[u8] = b"dying/";
 
 /// A handle; clones are the same set.
 #[derive(Clone)]
@@ -33,6 +39,21 @@ pub struct TraceSet {
     members: Arc<Mutex<BTreeMap<TraceId, Member>>>,
     /// Objects that were forgotten: what the store still has of them is on its way out.
     forgotten: Arc<Mutex<BTreeSet<ObjectId>>>,
+    budget: Arc<Budget>,
+    dying: Arc<Mutex<DyingObjects>>,
+}
+
+#[derive(Default)]
+struct DyingObjects {
+    objects: Vec<Dying>,
+    /// Whether the store was asked for those of the process before this one.
+    complete: bool,
+}
+
+/// An object that is gone, while readers may still read rows of it that are in the store alone.
+struct Dying {
+    object: ObjectId,
+    held: Vec<Weak<Shelf>>,
 }
 
 struct Member {
@@ -55,11 +76,45 @@ pub struct Usage {
     pub entries: usize,
     /// Memory, an estimate.
     pub bytes: usize,
+    /// Rows that are in the store alone: the memory that they took, an estimate.
+    pub evicted: usize,
+    pub pages: PageCounts,
+}
+
+impl Usage {
+    pub fn plus(self, more: Usage) -> Usage {
+        Usage {
+            entries: self.entries + more.entries,
+            bytes: self.bytes + more.bytes,
+            evicted: self.evicted + more.evicted,
+            pages: PageCounts { found: self.pages.found + more.pages.found, read: self.pages.read + more.pages.read },
+        }
+    }
+
+    /// What is left without a part of it, whenever that was measured.
+    pub fn minus(self, part: Usage) -> Usage {
+        Usage {
+            entries: self.entries.saturating_sub(part.entries),
+            bytes: self.bytes.saturating_sub(part.bytes),
+            evicted: self.evicted.saturating_sub(part.evicted),
+            pages: PageCounts {
+                found: self.pages.found.saturating_sub(part.pages.found),
+                read: self.pages.read.saturating_sub(part.pages.read),
+            },
+        }
+    }
 }
 
 impl TraceSet {
+    /// Traces that may take all memory.
     pub fn new(store: Arc<Store>) -> TraceSet {
-        TraceSet { store, members: Arc::default(), forgotten: Arc::default() }
+        TraceSet::within(store, usize::MAX)
+    }
+
+    /// Traces that may take so many bytes of memory.
+    pub fn within(store: Arc<Store>, bytes: usize) -> TraceSet {
+        let budget = Arc::new(Budget::new(bytes));
+        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, dying: Arc::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -102,8 +157,8 @@ impl TraceSet {
     pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
         let known = |state: &State| if let State::Arrangement(arrangement) = state { Some(arrangement.clone()) } else { None };
         self.member(id, Arrangement::form(&schema, key, find), known, State::Arrangement, |stored| match stored {
-            true => Arrangement::load(&self.store, id, schema, key, find),
-            false => Ok(Arrangement::new(id, schema, key, find)),
+            true => Arrangement::load(self.shelf(id, schema, Some(key)), find),
+            false => Ok(Arrangement::new(self.shelf(id, schema, Some(key)), find)),
         })
     }
 
@@ -111,9 +166,14 @@ impl TraceSet {
     pub fn appended(&self, id: TraceId, schema: SchemaRef) -> Result<Appended, StateError> {
         let known = |state: &State| if let State::Appended(rows) = state { Some(rows.clone()) } else { None };
         self.member(id, appended::Rows::form(&schema), known, State::Appended, |stored| {
-            let rows = if stored { appended::Rows::load(&self.store, id, schema)? } else { appended::Rows::new(schema) };
+            let shelf = self.shelf(id, appended::Rows::stored_schema(&schema), None);
+            let rows = if stored { appended::Rows::load(schema, shelf)? } else { appended::Rows::new(schema, shelf) };
             Ok(Appended::new(id, rows))
         })
+    }
+
+    fn shelf(&self, id: TraceId, schema: SchemaRef, key: Option<&[usize]>) -> Shelf {
+        Shelf::new(self.store.clone(), id, schema, key, self.budget.clone())
     }
 
     /// The member of that number: the one that is known, or one that is made, from the store if it is `stored` there.
@@ -154,17 +214,149 @@ impl TraceSet {
                 State::Appended(rows) => rows.write_changes(writes),
             }
         }
+        self.bury(writes)
+    }
+
+    /// Deletes what is left of objects that are gone and that nobody reads any more.
+    fn bury(&self, writes: &mut Writes) -> Result<(), StateError> {
+        let mut dying = self.dying.lock().expect("no thread panics while it holds a list");
+        if !dying.complete {
+            let left = self.left_dying()?;
+            dying.objects.extend(left);
+            dying.complete = true;
+        }
+        dying.objects.retain(|Dying { object, held }| {
+            let is_read = held.iter().any(|shelf| shelf.strong_count() > 0);
+            if !is_read {
+                writes.delete_prefix(Family::Trace, object_prefix(*object));
+                writes.delete(Family::Meta, [DYING, &object_prefix(*object)].concat());
+            }
+            is_read
+        });
         Ok(())
     }
 
-    /// Forgets all traces of the object, here and with `writes` in the store. Handles that are still held are on their
+    /// The objects that were dying when the process before this one ended.
+    fn left_dying(&self) -> Result<Vec<Dying>, StateError> {
+        let entries = self.store.scan(Family::Meta, DYING)?;
+        let object = |key: &[u8]| key.get(DYING.len()..)?.try_into().ok().map(u32::from_be_bytes);
+        let dying = entries.iter().map(|(key, _)| match object(key) {
+            Some(object) => Ok(Dying { object: ObjectId(object), held: Vec::new() }),
+            None => Err(StateError::corrupted("the name of an object that is gone cannot be read")),
+        });
+        dying.collect()
+    }
+
+    /// Forgets all traces of the object, here and with `writes` in the store, where rows stay until nobody reads them. Handles that are still held are on their
     /// own: what they take in is never stored. A trace that the object is given afterwards is a new one, whether `writes`
     /// are written by then or not.
     pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
-        self.members().retain(|id, _| id.object != object);
+        let gone: Vec<(TraceId, Member)> =
+            self.members().extract_if(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX), |_, _| true).collect();
+        let held: Vec<Weak<Shelf>> =
+            gone.iter().filter_map(|(_, member)| member.state.read_from_the_store()).map(|s| Arc::downgrade(&s)).collect();
         self.forgotten().insert(object);
-        writes.delete_prefix(Family::Trace, object_prefix(object));
+        match held.is_empty() {
+            true => writes.delete_prefix(Family::Trace, object_prefix(object)),
+            false => {
+                writes.put(Family::Meta, [DYING, &object_prefix(object)].concat(), []);
+                let mut dying = self.dying.lock().expect("no thread panics while it holds a list");
+                dying.objects.push(Dying { object, held });
+            }
+        }
         writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
+    }
+
+    /// Whether rows take more memory than they may: a checkpoint and [`TraceSet::make_room`] help.
+    pub fn is_over(&self) -> bool {
+        self.budget.is_over()
+    }
+
+    /// Whether they soon will.
+    pub fn presses(&self) -> bool {
+        self.budget.presses()
+    }
+
+    /// What rows may take.
+    pub fn room(&self) -> usize {
+        self.budget.room()
+    }
+
+    /// What all rows in memory take, and the pages of others that were read again.
+    pub fn rows_and_pages(&self) -> (usize, usize) {
+        (self.budget.rows(), self.budget.cache.bytes())
+    }
+
+    /// Lets rows leave memory, those first that were not used for the longest time, until there is some room again. Only
+    /// while no checkpoint is on its way: what was taken out for one counts as stored.
+    ///
+    /// True when all else that state holds is more than it may take.
+    pub fn make_room(&self) -> bool {
+        self.budget.tick();
+        let whole = self.sum(..).bytes;
+        let too_much = self.budget.measured(whole.saturating_sub(self.budget.rows()));
+        if self.budget.presses() {
+            self.evict_down_to(self.budget.room() / 8 * 7);
+        }
+        too_much
+    }
+
+    /// Lets rows leave memory until all that are left take so many bytes, or none can leave.
+    pub fn evict_down_to(&self, bytes: usize) {
+        let members = self.members();
+        let mut clean: Vec<(u64, usize, TraceId, usize)> = Vec::new();
+        for (id, member) in members.iter() {
+            match &member.state {
+                State::Arrangement(rows) => {
+                    clean.extend(rows.clean().into_iter().map(|chunk| (chunk.used, chunk.bytes, *id, chunk.number as usize)));
+                }
+                State::Appended(rows) => clean.extend(rows.clean().into_iter().map(|(used, bytes, place)| (used, bytes, *id, place))),
+                State::Trace(_) | State::Cells(_) | State::Records(_) => {}
+            }
+        }
+        clean.sort_unstable();
+        for (_, _, id, chunk) in clean {
+            if self.budget.rows() <= bytes {
+                break;
+            }
+            match members.get(&id).map(|member| &member.state) {
+                Some(State::Arrangement(rows)) => rows.evict(chunk as u32),
+                Some(State::Appended(rows)) => rows.evict(chunk),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads some rows into memory again, those first that were used last, if there is much room. False when none came back.
+    pub fn bring_back(&self) -> Result<bool, StateError> {
+        if self.budget.nothing_is_away() || !self.budget.has_room_for(0) {
+            return Ok(false);
+        }
+        let members = self.members();
+        let mut away: Vec<(u64, usize, TraceId, usize)> = Vec::new();
+        for (id, member) in members.iter() {
+            match &member.state {
+                State::Arrangement(rows) => {
+                    away.extend(rows.away().into_iter().map(|chunk| (chunk.used, chunk.number as usize, *id, chunk.bytes)));
+                }
+                State::Appended(rows) => away.extend(rows.away().into_iter().map(|(used, bytes, place)| (used, place, *id, bytes))),
+                State::Trace(_) | State::Cells(_) | State::Records(_) => {}
+            }
+        }
+        away.sort_unstable();
+        let mut read = 0;
+        for (_, chunk, id, bytes) in away.into_iter().rev() {
+            if read >= AT_ONCE || !self.budget.has_room_for(bytes) {
+                break;
+            }
+            match members.get(&id).map(|member| &member.state) {
+                Some(State::Arrangement(rows)) => rows.hold(chunk as u32)?,
+                Some(State::Appended(rows)) => rows.hold(chunk)?,
+                _ => {}
+            }
+            read += bytes.max(1);
+        }
+        Ok(read > 0)
     }
 
     /// What the object's traces hold in memory.
@@ -180,14 +372,15 @@ impl TraceSet {
     fn sum(&self, traces: impl RangeBounds<TraceId>) -> Usage {
         let mut sum = Usage::default();
         for member in self.members().range(traces).map(|(_, member)| member) {
-            let (entries, bytes) = match &member.state {
-                State::Trace(trace) => (trace.len(), trace.bytes()),
-                State::Cells(cells) => (cells.len(), cells.bytes()),
-                State::Records(records) => (records.len(), records.bytes()),
-                State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes()),
-                State::Appended(rows) => (rows.len(), rows.bytes()),
+            let nothing = (0, PageCounts::default());
+            let (entries, bytes, (evicted, pages)) = match &member.state {
+                State::Trace(trace) => (trace.len(), trace.bytes(), nothing),
+                State::Cells(cells) => (cells.len(), cells.bytes(), nothing),
+                State::Records(records) => (records.len(), records.bytes(), nothing),
+                State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes(), arrangement.evicted()),
+                State::Appended(rows) => (rows.len(), rows.bytes(), rows.evicted()),
             };
-            sum = Usage { entries: sum.entries + entries, bytes: sum.bytes + bytes };
+            sum = sum.plus(Usage { entries, bytes, evicted, pages });
         }
         sum
     }
@@ -209,6 +402,18 @@ impl TraceSet {
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
         self.members.lock().expect("no thread panics while it holds the set of traces")
+    }
+}
+
+impl State {
+    /// Where rows are read that are not in memory, if there have been such rows.
+    fn read_from_the_store(&self) -> Option<Arc<Shelf>> {
+        let shelf = match self {
+            State::Arrangement(rows) => rows.shelf(),
+            State::Appended(rows) => rows.shelf(),
+            State::Trace(_) | State::Cells(_) | State::Records(_) => return None,
+        };
+        Some(shelf).filter(|shelf| shelf.was_evicted_from())
     }
 }
 

@@ -1,5 +1,8 @@
 //! One atomic write: what is put and deleted, in order, across all families.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::zset::ZSet;
 
 use super::error::StateError;
@@ -44,6 +47,22 @@ enum Step {
         key: Vec<u8>,
         rows: ZSet,
     },
+    /// Several of those.
+    Later(Unmade),
+}
+
+/// What becomes keys and values when it is written.
+pub trait Later: Send + Sync {
+    fn puts(&self, put: &mut dyn FnMut(Family, Vec<u8>, Vec<u8>)) -> Result<(), StateError>;
+}
+
+#[derive(Clone)]
+struct Unmade(Arc<dyn Later>);
+
+impl fmt::Debug for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unmade")
+    }
 }
 
 impl Writes {
@@ -60,6 +79,12 @@ impl Writes {
         let key = key.into();
         self.bytes += key.len() + rows.rows().get_array_memory_size() + rows.len() * 8;
         self.steps.push(Step::PutRows { family, key, rows });
+    }
+
+    /// Puts what `later` makes, of about so many bytes.
+    pub fn put_later(&mut self, later: Arc<dyn Later>, bytes: usize) {
+        self.bytes += bytes;
+        self.steps.push(Step::Later(Unmade(later)));
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
@@ -93,12 +118,12 @@ impl Writes {
         self.bytes
     }
 
-    pub(super) fn into_steps(self) -> Result<Vec<Write>, StateError> {
-        let ready = |step| match step {
-            Step::Ready(write) => Ok(write),
-            Step::PutRows { family, key, rows } => Ok(Write::Put { family, key, value: zset_to_ipc(&rows)? }),
-        };
-        self.steps.into_iter().map(ready).collect()
+    /// The steps one after the other: rows become bytes as they are asked for, and are let go of.
+    pub(super) fn into_steps(self) -> impl Iterator<Item = Result<Write, StateError>> {
+        self.steps.into_iter().flat_map(|step| match made(step) {
+            Ok(writes) => writes.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     fn push(&mut self, step: Write) {
@@ -108,5 +133,17 @@ impl Writes {
             Write::DeleteRange { from, to, .. } => from.len() + to.as_ref().map_or(0, Vec::len),
         };
         self.steps.push(Step::Ready(step));
+    }
+}
+
+fn made(step: Step) -> Result<Vec<Write>, StateError> {
+    match step {
+        Step::Ready(write) => Ok(vec![write]),
+        Step::PutRows { family, key, rows } => Ok(vec![Write::Put { family, key, value: zset_to_ipc(&rows)? }]),
+        Step::Later(Unmade(later)) => {
+            let mut writes = Vec::new();
+            later.puts(&mut |family, key, value| writes.push(Write::Put { family, key, value }))?;
+            Ok(writes)
+        }
     }
 }

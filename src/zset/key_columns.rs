@@ -1,7 +1,7 @@
 //! Columns as keys: hashes of rows and whether two are equal, without turning rows into bytes.
 //!
 //! Equal means what it means for [`RowCodec`]: NULL is one value, all NaN are equal, -0.0 equals 0.0; floats must be
-//! canonical already. The hashes are for tables in memory: they are nowhere stored, and other with every version.
+//! canonical already. The hashes are part of the format of the store: arrangements keep them beside their rows.
 
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ struct KeyColumn {
     values: Values,
     /// `None` where the column has no null.
     nulls: Option<NullBuffer>,
+    /// What the values take beside the column itself.
+    own_bytes: usize,
 }
 
 /// Null rows have some value.
@@ -51,6 +53,11 @@ impl KeyColumns {
 
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// Memory in bytes that is not shared with the columns.
+    pub fn own_bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.own_bytes).sum()
     }
 
     /// A hash of each row.
@@ -131,7 +138,18 @@ impl KeyColumn {
                 Values::Encoded(RowCodec::new(schema)?.encode(std::slice::from_ref(column))?)
             }
         };
-        Ok(KeyColumn { values, nulls: column.logical_nulls().filter(|nulls| nulls.null_count() > 0) })
+        let shared = match column.data_type() {
+            DataType::Boolean | DataType::Int8 | DataType::Int16 | DataType::UInt32 | DataType::Float32 | DataType::Float64 => false,
+            _ => !matches!(values, Values::Encoded(_)),
+        };
+        let own_bytes = match &values {
+            _ if shared => 0,
+            Values::Narrow(values) => values.inner().capacity(),
+            Values::Word(values) => values.inner().capacity(),
+            Values::Encoded(rows) => rows.size(),
+            Values::Wide(_) | Values::Bytes(..) => 0,
+        };
+        Ok(KeyColumn { values, nulls: column.logical_nulls().filter(|nulls| nulls.null_count() > 0), own_bytes })
     }
 
     fn is_null(&self, row: usize) -> bool {
@@ -244,6 +262,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Other hashes are another format of the store.
+    #[test]
+    fn golden_hashes() {
+        let rows = parse(
+            "a int4, b int8, c text, d numeric(12,2), e bool",
+            "1 -2 floe 3.25 true +1\nNULL NULL NULL NULL NULL +1\n0 0 '' 0 false +1",
+        );
+        let keys = KeyColumns::new(rows.rows().columns(), 3).unwrap();
+        assert_eq!(keys.hashes(), [2305211683137267767, 107677077484342687, 3964516516662162897]);
     }
 
     #[test]

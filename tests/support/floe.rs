@@ -17,6 +17,8 @@ pub struct Floe {
     pub http: u16,
     pub data: PathBuf,
     log: PathBuf,
+    /// What it is started with again.
+    flags: Vec<String>,
     /// Removed with the last of those who use it.
     _folder: Option<TempDir>,
 }
@@ -96,7 +98,8 @@ impl Floe {
             .stderr(out)
             .spawn()
             .expect("floe starts");
-        let mut floe = Floe { process, port, http, data: data.into(), log, _folder: None };
+        let flags = launch.flags.iter().map(|flag| flag.to_string()).collect();
+        let mut floe = Floe { process, port, http, data: data.into(), log, flags, _folder: None };
         let begin = Instant::now();
         loop {
             if let Some(status) = floe.process.try_wait().expect("a child can be waited for") {
@@ -186,7 +189,8 @@ impl Floe {
 
     #[track_caller]
     pub fn restart(&mut self) {
-        let next = match Floe::try_on(&self.data, self.port, &[]) {
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        let next = match Floe::try_on(&self.data, self.port, &flags) {
             Ok(next) => next,
             Err(failed) => panic!("floe does not come back: {:?}\n{}", failed.status, failed.log),
         };

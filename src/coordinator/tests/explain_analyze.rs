@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Floe;
+use super::{CoordinatorConfig, Floe};
 
 /// The answer in its own order, and without what differs from run to run.
 async fn explained(floe: &Floe, text: &str) -> Vec<String> {
@@ -106,4 +106,25 @@ async fn a_key_finds_its_rows_and_no_others() {
     let rows = floe.sql("BEGIN; UPDATE t SET v = 1 WHERE a = 7; SELECT v FROM t WHERE a = 7 AND b = 'y'").await;
     assert_eq!(rows, ["1"]);
     tokio::time::timeout(Duration::from_secs(20), floe.close()).await.unwrap();
+}
+
+/// Many more rows than there is memory for: they are found, read and changed all the same, and `floe_memory` says where they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_on_the_disk_alone_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = CoordinatorConfig { state_memory: Some(1 << 10), ..CoordinatorConfig::default() };
+    let floe = Floe::open_with(config, &folder.path().join("data")).await;
+    floe.sql("CREATE TABLE t (a INT PRIMARY KEY, v BIGINT); CREATE MATERIALIZED VIEW m AS SELECT a, v * 2 AS w FROM t WHERE v > 0").await;
+    for part in 0..4 {
+        floe.sql(&format!("INSERT INTO t SELECT n, n FROM generate_series({}, {}) AS g(n); CHECKPOINT", part * 3000, part * 3000 + 2999))
+            .await;
+    }
+    floe.sql("UPDATE t SET v = -1 WHERE a % 1000 = 7; CHECKPOINT").await;
+    assert_eq!(floe.sql("SELECT count(*), sum(w) FROM m").await, ["11987|143855832"]);
+    assert_eq!(floe.sql("SELECT v FROM t WHERE a IN (5, 8007, 11999)").await, ["-1", "11999", "5"]);
+    let told = floe.sql("SELECT count(*) > 0 FROM floe_memory WHERE name IN ('t', 'm') AND evicted_bytes > 0 AND pages_read > 0").await;
+    assert_eq!(told, ["true"]);
+    let lines = floe.in_order("EXPLAIN ANALYZE m").await.unwrap();
+    assert!(lines.iter().any(|line| line.contains(" on disk=")), "{lines:?}");
+    floe.close().await;
 }

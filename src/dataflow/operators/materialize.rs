@@ -99,13 +99,9 @@ impl Materialized {
 
     /// All entries, at most `rows` at a time, of those columns or of all. The iterator holds the snapshot itself.
     pub fn chunks(&self, rows: usize, columns: Option<&[usize]>) -> Box<dyn Iterator<Item = Result<ZSet, StateError>> + Send> {
-        match (self, columns) {
-            (Materialized::Arranged(snapshot), columns) => Box::new(snapshot.chunks(rows, columns)),
-            (Materialized::Growing(snapshot, _), None) => Box::new(snapshot.chunks(rows).map(Ok)),
-            (Materialized::Growing(snapshot, _), Some(columns)) => {
-                let columns = columns.to_vec();
-                Box::new(snapshot.chunks(rows).map(move |chunk| Ok(chunk.with_rows(chunk.rows().project(&columns)?))))
-            }
+        match self {
+            Materialized::Arranged(snapshot) => Box::new(snapshot.chunks(rows, columns)),
+            Materialized::Growing(snapshot, _) => Box::new(snapshot.chunks(rows, columns)),
         }
     }
 

@@ -3,37 +3,34 @@
 use hashbrown::HashTable;
 
 use crate::state::error::StateError;
-use crate::zset::KeyColumns;
 
 use super::chunk::{NONE, RowAt};
 use super::rows::{Find, Rows};
 
 impl Rows {
-    /// Makes the rows of a chunk from `start` on findable; those of weight zero are not there.
-    pub(super) fn link(&mut self, number: u32, start: usize) -> Result<(), StateError> {
+    /// Makes the rows of a chunk from `start` on findable; those of weight zero are not there. The hashes of the keys of all
+    /// its rows are `stored`, or there are none and the rows are in memory.
+    pub(super) fn link(&mut self, number: u32, start: usize, stored: &[u64]) -> Result<(), StateError> {
         let Some(mut chunk) = self.chunks.get_mut(number as usize).and_then(Option::take) else { return Ok(()) };
         self.touch(number);
-        let hashes = chunk.keys().hashes();
-        let whole_hashes = match &self.whole {
-            Some(_) => chunk.whole()?.hashes(),
-            None => Vec::new(),
-        };
+        let (mut hashes, mut whole_hashes) = (Vec::new(), Vec::new());
+        if let Some(rows) = chunk.resident().filter(|_| stored.is_empty()) {
+            hashes = rows.keys.hashes();
+            if self.whole.is_some() {
+                whole_hashes = rows.whole()?.hashes();
+            }
+        }
+        let hashes = if stored.is_empty() { &hashes[..] } else { stored };
+        if hashes.len() != chunk.len() || (self.whole.is_some() && whole_hashes.len() != chunk.len()) {
+            return Err(StateError::Misuse("rows without hashes cannot be found".to_string()));
+        }
         for row in start..chunk.len() {
             if !chunk.view().is_live(row) {
                 continue;
             }
             let at = RowAt { chunk: number, row: row as u32 };
             let hash = hashes[row];
-            let same = |(other_hash, other): &(u64, RowAt)| {
-                *other_hash == hash
-                    && match other.chunk == number {
-                        true => chunk.keys().equal(other.row as usize, row),
-                        false => self.chunks[other.chunk as usize]
-                            .as_ref()
-                            .is_some_and(|c| c.keys().equals(other.row as usize, chunk.keys(), row)),
-                    }
-            };
-            let before = match self.heads.find_mut(hash, same) {
+            let before = match self.heads.find_mut(hash, |(other, _)| *other == hash) {
                 Some((_, head)) => std::mem::replace(head, at),
                 None => {
                     self.heads.insert_unique(hash, (hash, at), |(hash, _)| *hash);
@@ -74,13 +71,15 @@ impl Rows {
         }
         self.whole = Some(HashTable::with_capacity(self.live));
         let mut touched = Vec::new();
-        for rows in links.chunk_by(|(_, a), (_, b)| a.chunk == b.chunk) {
-            let chunk = self.chunk(rows[0].1)?;
-            let whole = KeyColumns::new(chunk.rows().columns(), chunk.len())?;
-            let hashes = whole.hashes();
-            for (_, at) in rows {
+        for places in links.chunk_by(|(_, a), (_, b)| a.chunk == b.chunk) {
+            let number = places[0].1.chunk;
+            let rows = self.rows_of(self.chunk(places[0].1)?)?;
+            let hashes = rows.whole()?.hashes();
+            let those: Vec<u64> = places.iter().map(|(_, at)| hashes[at.row as usize]).collect();
+            let reach = self.reach_equals(&those, Some((number, rows.clone())))?;
+            for (_, at) in places {
                 let (row, hash) = (at.row as usize, hashes[at.row as usize]);
-                let Some(equal) = self.find_whole(hash, &whole, row)? else {
+                let Some(equal) = self.find_whole(hash, rows.whole()?, row, &reach)? else {
                     if let Some(table) = &mut self.whole {
                         table.insert_unique(hash, (hash, *at), |(hash, _)| *hash);
                     }
@@ -88,7 +87,7 @@ impl Rows {
                 };
                 let weight = self.chunk(*at)?.weight(row);
                 self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
-                self.unlink(*at, hash)?;
+                self.unlink(*at, hash, rows.keys.hash_of(row))?;
                 self.change_weight(equal, weight)?;
                 touched.push(at.chunk);
             }
@@ -96,14 +95,11 @@ impl Rows {
         self.compact_all(touched)
     }
 
-    /// Takes a row out of its chain and out of the tables. `hash` is the one that [`Rows::find_whole`] takes.
-    pub(super) fn unlink(&mut self, at: RowAt, hash: u64) -> Result<(), StateError> {
+    /// Takes a row out of its chain and out of the tables. `hash` is the one that [`Rows::find_whole`] takes, `key_hash` that
+    /// of the row's key.
+    pub(super) fn unlink(&mut self, at: RowAt, hash: u64, key_hash: u64) -> Result<(), StateError> {
         let chunk = self.chunk(at)?;
         let next = chunk.next(at.row as usize);
-        let key_hash = match self.find {
-            Find::ByRow => chunk.keys().hash_of(at.row as usize),
-            Find::ByKey => hash,
-        };
         let previous = self.whole.as_ref().map(|_| chunk.previous(at.row as usize));
         if next != NONE && self.whole.is_some() {
             self.chunk_mut(next.chunk)?.set_previous(next.row as usize, previous.unwrap_or(NONE));
@@ -143,17 +139,15 @@ impl Rows {
         }
     }
 
-    /// The row before that one in the chain of its key.
+    /// The row before that one in the chain of its hash.
     fn previous_of(&self, row: RowAt, hash: u64) -> Result<RowAt, StateError> {
-        for (_, head) in self.heads.iter_hash(hash).filter(|(other, _)| *other == hash) {
-            let mut at = *head;
-            while at != NONE && at != row {
-                let next = self.chunk(at)?.next(at.row as usize);
-                if next == row {
-                    return Ok(at);
-                }
-                at = next;
+        let mut at = self.heads.find(hash, |(other, _)| *other == hash).map_or(NONE, |(_, head)| *head);
+        while at != NONE && at != row {
+            let next = self.chunk(at)?.next(at.row as usize);
+            if next == row {
+                return Ok(at);
             }
+            at = next;
         }
         Ok(NONE)
     }

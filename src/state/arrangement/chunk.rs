@@ -1,16 +1,18 @@
 //! A chunk of an arrangement: rows as columns, and beside each row its weight and its place in the chain of its key.
 //!
-//! The rows never change. Which of them are there is a bit for each, and a weight for each once one is not 1. Both are
+//! The rows never change, and may lie in the store alone ([`Body`]). Which of them are there is a bit for each, and a weight for each once one is not 1. Both are
 //! shared with the views that readers hold, and copied when they change under one.
 
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::buffer::{BooleanBuffer, Buffer};
 
+use crate::state::body::Body;
 use crate::state::error::StateError;
-use crate::zset::{KeyColumns, ZSet};
+use crate::state::fixed_rows::FixedRows;
+use crate::state::shelf::Shelf;
+use crate::zset::ZSet;
 
 /// Where a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +24,10 @@ pub struct RowAt {
 /// The end of a chain.
 pub const NONE: RowAt = RowAt { chunk: u32::MAX, row: u32::MAX };
 
-/// Rows with their keys.
-pub struct Fixed {
-    pub rows: RecordBatch,
-    pub keys: KeyColumns,
-}
-
 /// A chunk as it was at one moment; cheap to clone.
 #[derive(Clone)]
 pub struct View {
-    pub fixed: Arc<Fixed>,
+    body: Arc<Body>,
     live: Arc<Vec<u64>>,
     weights: Option<Arc<Vec<i64>>>,
     /// Rows that are there.
@@ -40,36 +36,32 @@ pub struct View {
 
 pub struct Chunk {
     view: View,
-    /// All columns, once they were asked for.
-    whole: OnceCell<KeyColumns>,
+    /// The view's rows, while they are in memory.
+    resident: Option<Arc<FixedRows>>,
     next: Vec<RowAt>,
     /// Empty until rows are taken back.
     previous: Vec<RowAt>,
-    /// Whether the store has the chunk, and with these rows.
-    stored: bool,
-    complete: bool,
     /// Whether the weights are other ones than the store has.
     changed: bool,
 }
 
 impl View {
-    fn new(rows: &ZSet, key: &[usize]) -> Result<View, StateError> {
-        let columns: Vec<_> = key.iter().map(|column| rows.rows().column(*column).clone()).collect();
-        let keys = KeyColumns::new(&columns, rows.len())?;
-        let mut live = vec![u64::MAX; rows.len().div_ceil(64)];
-        if let (Some(last), bits @ 1..) = (live.last_mut(), rows.len() % 64) {
+    /// Rows that are all there, once each.
+    fn new(body: Body) -> View {
+        let len = body.len();
+        let mut live = vec![u64::MAX; len.div_ceil(64)];
+        if let (Some(last), bits @ 1..) = (live.last_mut(), len % 64) {
             *last = (1 << bits) - 1;
         }
-        let fixed = Arc::new(Fixed { rows: rows.rows().clone(), keys });
-        let mut view = View { fixed, live: Arc::new(live), weights: None, count: rows.len() };
-        for (row, weight) in rows.weights().values().iter().enumerate().filter(|(_, weight)| **weight != 1) {
-            view.set_weight(row, *weight);
-        }
-        Ok(view)
+        View { body: Arc::new(body), live: Arc::new(live), weights: None, count: len }
+    }
+
+    pub fn body(&self) -> &Arc<Body> {
+        &self.body
     }
 
     pub fn len(&self) -> usize {
-        self.fixed.rows.num_rows()
+        self.body.len()
     }
 
     pub fn is_live(&self, row: usize) -> bool {
@@ -101,12 +93,19 @@ impl View {
 
     /// The rows that are there among `length` from a position on, with their weights; of those columns or of all.
     pub fn part(&self, from: usize, length: usize, columns: Option<&[usize]>) -> Result<ZSet, StateError> {
+        let rows = self.body.part(from, length)?;
+        let rows = if let Some(columns) = columns { rows.project(columns)? } else { rows };
+        self.there(rows, from)
+    }
+
+    /// What is there of `rows`, which lie from a position on, with their weights.
+    fn there(&self, rows: RecordBatch, from: usize) -> Result<ZSet, StateError> {
+        let length = rows.num_rows();
         let all = match &self.weights {
             Some(weights) => Int64Array::from(weights[from..from + length].to_vec()),
             None => Int64Array::from_value(1, length),
         };
-        let rows = self.fixed.rows.slice(from, length);
-        let part = ZSet::new(if let Some(columns) = columns { rows.project(columns)? } else { rows }, all);
+        let part = ZSet::new(rows, all);
         if self.count == self.len() {
             return Ok(part);
         }
@@ -114,28 +113,30 @@ impl View {
         Ok(part.filter(&BooleanArray::new(bits, None))?)
     }
 
-    /// The rows that are there.
-    pub fn all(&self) -> Result<ZSet, StateError> {
-        self.part(0, self.len(), None)
+    /// What is there of the chunk, whose rows those are.
+    pub fn all(&self, rows: &FixedRows) -> Result<ZSet, StateError> {
+        self.there(rows.rows.clone(), 0)
     }
 }
 
 impl Chunk {
-    pub fn new(rows: &ZSet, key: &[usize]) -> Result<Chunk, StateError> {
-        Ok(Chunk {
-            view: View::new(rows, key)?,
-            whole: OnceCell::new(),
-            next: vec![NONE; rows.len()],
-            previous: Vec::new(),
-            stored: false,
-            complete: false,
-            changed: false,
-        })
+    pub fn new(rows: &ZSet, shelf: &Arc<Shelf>) -> Result<Chunk, StateError> {
+        let fixed = Arc::new(FixedRows::new(rows.rows(), shelf.key())?);
+        let mut chunk = Chunk::over(Body::new(fixed.clone(), shelf.clone()), Some(fixed));
+        for (row, weight) in rows.weights().values().iter().enumerate().filter(|(_, weight)| **weight != 1) {
+            chunk.set_weight(row, *weight);
+        }
+        Ok(chunk)
     }
 
-    /// A chunk that the store has.
-    pub fn stored(rows: &ZSet, key: &[usize]) -> Result<Chunk, StateError> {
-        Ok(Chunk { stored: true, complete: true, ..Chunk::new(rows, key)? })
+    /// A chunk that the store has, of so many rows that took so many bytes.
+    pub fn stored(number: u32, size: (usize, usize), shelf: &Arc<Shelf>) -> Chunk {
+        Chunk::over(Body::stored(number, size, shelf.clone()), None)
+    }
+
+    fn over(body: Body, resident: Option<Arc<FixedRows>>) -> Chunk {
+        let next = vec![NONE; body.len()];
+        Chunk { view: View::new(body), resident, next, previous: Vec::new(), changed: false }
     }
 
     pub fn view(&self) -> &View {
@@ -155,34 +156,46 @@ impl Chunk {
         (0..self.len()).filter(|row| self.view.is_live(*row)).collect()
     }
 
-    pub fn rows(&self) -> &RecordBatch {
-        &self.view.fixed.rows
+    pub fn body(&self) -> &Arc<Body> {
+        &self.view.body
     }
 
-    pub fn keys(&self) -> &KeyColumns {
-        &self.view.fixed.keys
+    /// The rows, while they are in memory.
+    pub fn resident(&self) -> Option<&Arc<FixedRows>> {
+        self.resident.as_ref()
     }
 
-    pub fn whole(&self) -> Result<&KeyColumns, StateError> {
-        if let Some(whole) = self.whole.get() {
-            return Ok(whole);
-        }
-        let whole = KeyColumns::new(self.rows().columns(), self.len())?;
-        Ok(self.whole.get_or_init(|| whole))
+    /// Whether the store has the rows, or a checkpoint is on its way that holds them.
+    pub fn is_stored(&self) -> bool {
+        self.body().number().is_some()
     }
 
-    /// Puts more rows behind these.
-    pub fn extend(&mut self, more: &ZSet, key: &[usize]) -> Result<(), StateError> {
+    /// Lets go of the rows, which the store has.
+    pub fn evict(&mut self) {
+        self.resident = None;
+        self.body().evict();
+    }
+
+    /// Takes the rows, read again, into memory.
+    pub fn hold(&mut self, rows: Arc<FixedRows>) {
+        self.body().hold(rows);
+        self.resident = self.body().rows();
+    }
+
+    /// Puts more rows behind these, which are in memory.
+    pub fn extend(&mut self, more: &ZSet) -> Result<(), StateError> {
+        let rows = self.resident.as_ref().ok_or_else(|| StateError::Misuse("a chunk that is filled up is in memory".to_string()))?;
         let weights: Int64Array = (0..self.len()).map(|row| Some(self.weight(row))).collect();
-        let these = ZSet::new(self.rows().clone(), weights);
-        let all = ZSet::concat(&self.rows().schema(), [&these, more])?;
-        self.next.resize(all.len(), NONE);
-        if !self.previous.is_empty() {
-            self.previous.resize(all.len(), NONE);
+        let these = ZSet::new(rows.rows.clone(), weights);
+        let all = ZSet::concat(&rows.rows.schema(), [&these, more])?;
+        let mut longer = Chunk::new(&all, self.body().shelf())?;
+        std::mem::swap(&mut longer.next, &mut self.next);
+        std::mem::swap(&mut longer.previous, &mut self.previous);
+        longer.next.resize(all.len(), NONE);
+        if !longer.previous.is_empty() {
+            longer.previous.resize(all.len(), NONE);
         }
-        self.view = View::new(&all, key)?;
-        self.whole = OnceCell::new();
-        self.complete = false;
+        *self = longer;
         Ok(())
     }
 
@@ -219,26 +232,14 @@ impl Chunk {
         self.previous.clear();
     }
 
-    pub fn is_stored(&self) -> bool {
-        self.stored
-    }
-
-    /// Whether the rows have to be written; counts on it being done.
-    pub fn take_unstored(&mut self) -> bool {
-        self.stored = true;
-        !std::mem::replace(&mut self.complete, true)
-    }
-
     /// Whether the weights have to be written; counts on it being done.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
-    /// The rows with their weights as the store keeps them, those that are not there with weight zero: a row keeps its
-    /// position.
-    pub fn to_store(&self) -> ZSet {
-        let weights: Int64Array = (0..self.len()).map(|row| Some(self.weight(row))).collect();
-        ZSet::new(self.rows().clone(), weights)
+    /// Whether every row is there once: no weights are stored then.
+    pub fn is_plain(&self) -> bool {
+        self.view.weights.is_none() && self.live() == self.len()
     }
 
     /// The weights by themselves, as the store keeps them: a bit a row, or eight bytes a row when one is not 1.
@@ -270,9 +271,9 @@ impl Chunk {
         true
     }
 
-    /// Memory in bytes, an estimate.
+    /// Memory in bytes without the rows, an estimate.
     pub fn bytes(&self) -> usize {
         let weights = self.view.live.capacity() * 8 + self.view.weights.as_ref().map_or(0, |weights| weights.capacity() * 8);
-        self.rows().get_array_memory_size() + weights + (self.next.capacity() + self.previous.capacity()) * 8
+        size_of::<Chunk>() + weights + (self.next.capacity() + self.previous.capacity()) * 8
     }
 }

@@ -19,20 +19,26 @@ impl Rows {
         if chunk.live() * 2 > chunk.len() {
             return Ok(());
         }
-        let kept = chunk.view().all()?;
+        if chunk.live() == 0 {
+            self.free(number);
+            return Ok(());
+        }
+        let rows = self.rows_of(chunk)?;
+        let kept = chunk.view().all(&rows)?;
         if self.find == Find::ByKey && kept.len() >= SMALL {
             self.move_rows(number, &kept)?;
             self.free(number);
             return Ok(());
         }
-        let hashes = match self.find {
-            Find::ByRow => chunk.whole()?.hashes(),
-            Find::ByKey => chunk.keys().hashes(),
+        let key_hashes = rows.keys.hashes();
+        let whole_hashes = match self.find {
+            Find::ByRow => rows.whole()?.hashes(),
+            Find::ByKey => Vec::new(),
         };
         for row in chunk.live_positions() {
             let at = RowAt { chunk: number, row: row as u32 };
             self.negative -= usize::from(self.chunk(at)?.weight(row) < 0);
-            self.unlink(at, hashes[row])?;
+            self.unlink(at, *whole_hashes.get(row).unwrap_or(&key_hashes[row]), key_hashes[row])?;
         }
         self.free(number);
         self.append(&kept)
@@ -40,9 +46,10 @@ impl Rows {
 
     /// Moves the rows of a chunk that are there, which are `kept`, to a new one; each stays where it is in its chain.
     fn move_rows(&mut self, from: u32, kept: &ZSet) -> Result<(), StateError> {
-        let to = self.place(Chunk::new(kept, &self.key)?);
+        let chunk = Chunk::new(kept, &self.shelf)?;
+        let hashes = self.rows_of(&chunk)?.keys.hashes();
+        let to = self.place(chunk);
         self.touch(to);
-        let hashes = self.chunk(RowAt { chunk: to, row: 0 })?.keys().hashes();
         let rows = self.chunk(RowAt { chunk: from, row: 0 })?.live_positions();
         for ((row, hash), new_row) in rows.into_iter().zip(hashes).zip(0..) {
             let (old, new) = (RowAt { chunk: from, row: row as u32 }, RowAt { chunk: to, row: new_row });
@@ -56,8 +63,9 @@ impl Rows {
     }
 
     fn free(&mut self, number: u32) {
-        if self.chunks[number as usize].take().is_some_and(|chunk| chunk.is_stored()) {
-            self.gone.push(number);
+        if let Some(chunk) = self.chunks[number as usize].take() {
+            self.evicted -= usize::from(chunk.resident().is_none());
+            self.gone.extend(chunk.body().number().map(|number| (number, chunk.len())));
         }
         self.touch(number);
         self.last = self.last.filter(|last| *last != number);

@@ -6,39 +6,68 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 
 use crate::state::error::StateError;
+use crate::state::fixed_rows::FixedRows;
+use crate::state::page::PAGE;
 use crate::zset::ZSet;
 
-use super::chunk::{RowAt, View};
+use super::chunk::{NONE, RowAt, View};
+use super::reach::Reach;
 
-/// The rows at those places, with their weights. `view` gives the chunk of a number.
-pub fn gather<'a>(schema: &SchemaRef, found: &[RowAt], view: impl Fn(u32) -> Option<&'a View>) -> Result<ZSet, StateError> {
-    // Only the chunks that are needed, numbered anew.
-    let mut used: Vec<&View> = Vec::new();
-    let mut places: HashMap<u32, usize> = HashMap::new();
-    let mut latest = (u32::MAX, 0);
+/// A chunk as rows are gathered from it: with its rows, when they are in memory.
+pub type Held<'a> = (&'a View, Option<&'a FixedRows>);
+
+/// No page: all rows of a chunk.
+const ALL: u32 = u32::MAX;
+
+/// The rows at those places, with their weights. `view` gives the chunk of a number; what is not in memory is in `reach`.
+pub fn gather<'a>(
+    schema: &SchemaRef,
+    found: &[RowAt],
+    reach: &'a Reach,
+    view: impl Fn(u32) -> Option<Held<'a>>,
+) -> Result<ZSet, StateError> {
+    // Only the chunks and pages that are needed, numbered anew.
+    let mut used: Vec<&FixedRows> = Vec::new();
+    let mut places: HashMap<(u32, u32), usize> = HashMap::new();
+    let mut held: Option<(u32, Held)> = None;
+    let mut latest = ((NONE.chunk, ALL), 0);
     let mut picks = Vec::with_capacity(found.len());
     let mut weights = Vec::with_capacity(found.len());
     for at in found {
-        if latest.0 != at.chunk {
-            let place = match places.get(&at.chunk) {
+        let (chunk, rows) = match held {
+            Some((number, held)) if number == at.chunk => held,
+            _ => {
+                let missing = || StateError::Misuse(format!("an arrangement has no chunk {}", at.chunk));
+                let found = view(at.chunk).ok_or_else(missing)?;
+                found.0.body().use_now();
+                held = Some((at.chunk, found));
+                found
+            }
+        };
+        let row = at.row as usize;
+        let key = (at.chunk, if rows.is_some() { ALL } else { (row / PAGE) as u32 });
+        if latest.0 != key {
+            let place = match places.get(&key) {
                 Some(place) => *place,
                 None => {
-                    let missing = || StateError::Misuse(format!("an arrangement has no chunk {}", at.chunk));
-                    used.push(view(at.chunk).ok_or_else(missing)?);
-                    places.insert(at.chunk, used.len() - 1);
+                    used.push(match rows {
+                        Some(rows) => rows,
+                        None => reach.row(chunk.body(), row)?.0,
+                    });
+                    places.insert(key, used.len() - 1);
                     used.len() - 1
                 }
             };
-            latest = (at.chunk, place);
+            latest = (key, place);
         }
-        picks.push((latest.1, at.row as usize));
-        weights.push(used[latest.1].weight(at.row as usize));
+        picks.push((latest.1, if rows.is_some() { row } else { row % PAGE }));
+        weights.push(chunk.weight(row));
     }
     if used.is_empty() {
         return Ok(ZSet::empty(schema.clone()));
     }
     let columns = (0..schema.fields().len()).map(|column| {
-        let arrays: Vec<_> = used.iter().map(|view| view.fixed.rows.column(column).as_ref()).collect();
+        let arrays: Vec<_> = used.iter().map(|rows| rows.rows.column(column).as_ref()).collect();
         interleave(&arrays, &picks)
     });
     let options = RecordBatchOptions::new().with_row_count(Some(picks.len()));

@@ -8,10 +8,13 @@ use hashbrown::HashTable;
 use imbl::Vector;
 
 use crate::state::error::StateError;
+use crate::state::shelf::Shelf;
 use crate::zset::{KeyColumns, ZSet};
 
 use super::chunk::{Chunk, NONE, RowAt, View};
+use super::gather::Held;
 use super::history::History;
+use super::reach::Reach;
 
 /// How a row is found by all its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +33,20 @@ pub struct Rows {
     pub(super) chunks: Vec<Option<Chunk>>,
     /// The chunk that small deltas fill up.
     pub(super) last: Option<u32>,
-    /// The newest row of each key, with the hash of the key.
+    /// Of the rows whose keys have one hash the newest, with the hash. Keys of one hash are rare, and share a chain.
     pub(super) heads: HashTable<(u64, RowAt)>,
     /// Every row, with the hash of all its columns: with [`Find::ByRow`], once a row was taken back.
     pub(super) whole: Option<HashTable<(u64, RowAt)>>,
     pub(super) live: usize,
     /// Rows with a weight below zero: while there are any, an added row may have to meet one.
     pub(super) negative: usize,
-    /// Chunks that the store has and that are gone.
-    pub(super) gone: Vec<u32>,
+    /// Chunks that the store has and that are gone, with their numbers of rows.
+    pub(super) gone: Vec<(u32, usize)>,
+    /// Where chunks lie in the store, and the number there of the next one.
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) next_number: u32,
+    /// Chunks whose rows are not in memory.
+    pub(super) evicted: usize,
     /// The chunks as readers see them, by number; those in `unseen` are other ones by now.
     views: Vector<Option<View>>,
     unseen: Vec<u32>,
@@ -50,10 +58,10 @@ pub(super) const SMALL: usize = 1024;
 const LARGEST: usize = 1 << 16;
 
 impl Rows {
-    pub fn new(schema: SchemaRef, key: &[usize], find: Find) -> Rows {
+    pub fn new(shelf: Shelf, find: Find) -> Rows {
         Rows {
-            schema,
-            key: key.into(),
+            schema: shelf.schema().clone(),
+            key: shelf.key().clone(),
             find,
             chunks: Vec::new(),
             last: None,
@@ -62,6 +70,9 @@ impl Rows {
             live: 0,
             negative: 0,
             gone: Vec::new(),
+            shelf: Arc::new(shelf),
+            next_number: 0,
+            evicted: 0,
             views: Vector::new(),
             unseen: Vec::new(),
             history: History::default(),
@@ -73,10 +84,12 @@ impl Rows {
         self.live
     }
 
+    /// Memory in bytes, an estimate.
     pub fn bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().flatten().map(Chunk::bytes).sum();
         let tables = self.heads.capacity() + self.whole.as_ref().map_or(0, HashTable::capacity);
-        chunks + tables * (size_of::<(u64, RowAt)>() + 1) + self.history.bytes()
+        // Rows that readers alone still hold are counted too.
+        chunks + tables * (size_of::<(u64, RowAt)>() + 1) + self.history.bytes() + self.shelf.resident_bytes()
     }
 
     /// The chunks as they are now, by number.
@@ -132,13 +145,15 @@ impl Rows {
             Find::ByRow => whole.hashes(),
             Find::ByKey => KeyColumns::new(&self.key_of(delta), delta.len())?.hashes(),
         };
+        let reach = self.reach_equals(&hashes, None)?;
         let mut added = Vec::new();
         let mut touched = Vec::new();
         for (row, weight) in delta.weights().values().iter().enumerate() {
-            match self.find_whole(hashes[row], &whole, row)? {
+            match self.find_whole(hashes[row], &whole, row, &reach)? {
                 Some(at) => {
                     if self.change_weight(at, *weight)? == 0 {
-                        self.unlink(at, hashes[row])?;
+                        let key_hash = self.key_hash(at, hashes[row], &reach)?;
+                        self.unlink(at, hashes[row], key_hash)?;
                         touched.push(at.chunk);
                     }
                 }
@@ -154,25 +169,35 @@ impl Rows {
 
     /// Takes the rows at those places away, whatever their weights, and adds rows that are not there.
     pub fn exchange(&mut self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
+        let reach = self.reach(gone.iter().copied())?;
         let mut touched = Vec::new();
         for at in gone {
-            let chunk = self.chunk(*at)?;
+            let (rows, row) = self.row(&reach, *at)?;
             let hash = match self.find {
-                Find::ByKey => chunk.keys().hash_of(at.row as usize),
-                Find::ByRow => chunk.whole()?.hash_of(at.row as usize),
+                Find::ByKey => rows.keys.hash_of(row),
+                Find::ByRow => rows.whole()?.hash_of(row),
             };
-            let weight = chunk.weight(at.row as usize);
+            let key_hash = self.key_hash(*at, hash, &reach)?;
+            let weight = self.chunk(*at)?.weight(at.row as usize);
             self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
-            self.unlink(*at, hash)?;
+            self.unlink(*at, hash, key_hash)?;
             touched.push(at.chunk);
         }
         self.append(come)?;
         self.compact_all(touched)
     }
 
+    /// The hash of the row's key, when `hash` is the one that [`Rows::find_whole`] takes.
+    fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
+        match self.find {
+            Find::ByKey => Ok(hash),
+            Find::ByRow => self.row(reach, at).map(|(rows, row)| rows.keys.hash_of(row)),
+        }
+    }
+
     /// Takes every row away; what was taken, with negative weights.
     pub fn clear(&mut self) -> Result<ZSet, StateError> {
-        let parts = self.chunks.iter().flatten().map(|chunk| chunk.view().all()).collect::<Result<Vec<_>, _>>()?;
+        let parts = self.chunks.iter().flatten().map(|chunk| chunk.view().part(0, chunk.len(), None)).collect::<Result<Vec<_>, _>>()?;
         let gone = ZSet::concat(&self.schema, &parts)?.negate();
         self.insert_distinct(&gone)?;
         Ok(gone)
@@ -195,19 +220,20 @@ impl Rows {
             from += length;
             match self.last.filter(|_| room > 0) {
                 Some(last) => {
-                    let key = self.key.clone();
+                    self.hold(last)?;
                     let chunk = self.chunk_mut(last)?;
-                    let start = chunk.len();
-                    chunk.extend(&part, &key)?;
-                    self.link(last, start)?;
+                    let (number, start) = (chunk.body().number(), chunk.len());
+                    chunk.extend(&part)?;
+                    self.gone.extend(number.map(|number| (number, start)));
+                    self.link(last, start, &[])?;
                 }
                 None => {
-                    let chunk = Chunk::new(&part, &self.key)?;
+                    let chunk = Chunk::new(&part, &self.shelf)?;
                     let number = self.place(chunk);
                     if length < SMALL {
                         self.last = Some(number);
                     }
-                    self.link(number, 0)?;
+                    self.link(number, 0, &[])?;
                 }
             }
         }
@@ -238,45 +264,89 @@ impl Rows {
     }
 
     /// The row that equals row `row` of `rows` in all columns. `hash` is that of its key or of all its columns, as rows are
-    /// found here.
-    pub(super) fn find_whole(&self, hash: u64, rows: &KeyColumns, row: usize) -> Result<Option<RowAt>, StateError> {
-        let is_equal = |at: RowAt| self.chunk(at).and_then(Chunk::whole).is_ok_and(|all| all.equals(at.row as usize, rows, row));
+    /// found here; `reach` has what is not in memory of the rows that may be it.
+    pub(super) fn find_whole(&self, hash: u64, rows: &KeyColumns, row: usize, reach: &Reach) -> Result<Option<RowAt>, StateError> {
+        self.each_candidate(hash, |at| {
+            let (others, other) = self.row(reach, at)?;
+            Ok(others.whole()?.equals(other, rows, row))
+        })
+    }
+
+    /// Goes through the rows that may equal one of that hash, until `is_it` says that one does.
+    pub(super) fn each_candidate(
+        &self,
+        hash: u64,
+        mut is_it: impl FnMut(RowAt) -> Result<bool, StateError>,
+    ) -> Result<Option<RowAt>, StateError> {
         if let Some(table) = &self.whole {
-            let is_it = |(other_hash, at): &(u64, RowAt)| *other_hash == hash && is_equal(*at);
-            return Ok(table.find(hash, is_it).map(|(_, at)| *at));
-        }
-        // Keys of one hash are rare: each chain of that hash is walked.
-        for (_, head) in self.heads.iter_hash(hash).filter(|(other, _)| *other == hash) {
-            let mut at = *head;
-            while at != NONE {
-                if is_equal(at) {
-                    return Ok(Some(at));
+            for (_, at) in table.iter_hash(hash).filter(|(other, _)| *other == hash) {
+                if is_it(*at)? {
+                    return Ok(Some(*at));
                 }
-                at = self.chunk(at)?.next(at.row as usize);
             }
+            return Ok(None);
+        }
+        let mut at = self.head(hash);
+        while at != NONE {
+            if is_it(at)? {
+                return Ok(Some(at));
+            }
+            at = self.chunk(at)?.next(at.row as usize);
         }
         Ok(None)
     }
 
-    /// The places of all rows under each of the probes, with the number of the probe.
-    pub fn find(&self, probes: &KeyColumns) -> Result<(Vec<u32>, Vec<RowAt>), StateError> {
+    /// The places of all rows under each of the probes, with the number of the probe, and what is not in memory of them.
+    pub fn find(&self, probes: &KeyColumns) -> Result<(Vec<u32>, Vec<RowAt>, Reach), StateError> {
         let (mut probe, mut found) = (Vec::new(), Vec::new());
+        let mut far = Vec::new();
         for (number, hash) in probes.hashes().into_iter().enumerate() {
-            let mut at = self.head(hash, probes, number);
+            let mut at = self.head(hash);
             while at != NONE {
-                probe.push(number as u32);
-                found.push(at);
-                at = self.chunk(at)?.next(at.row as usize);
+                let (chunk, row) = (self.chunk(at)?, at.row as usize);
+                let may_be_it = match chunk.resident() {
+                    Some(rows) => rows.keys.equals(row, probes, number),
+                    None => {
+                        far.extend(chunk.body().page(row));
+                        true
+                    }
+                };
+                if may_be_it {
+                    probe.push(number as u32);
+                    found.push(at);
+                }
+                at = chunk.next(row);
             }
         }
-        Ok((probe, found))
+        if far.is_empty() {
+            return Ok((probe, found, Reach::default()));
+        }
+        let reach = Reach::of(self.shelf.pages(far)?);
+        let mut kept = 0;
+        for i in 0..found.len() {
+            let (rows, row) = self.row(&reach, found[i])?;
+            if rows.keys.equals(row, probes, probe[i] as usize) {
+                (probe[kept], found[kept]) = (probe[i], found[i]);
+                kept += 1;
+            }
+        }
+        probe.truncate(kept);
+        found.truncate(kept);
+        Ok((probe, found, reach))
     }
 
-    fn head(&self, hash: u64, probes: &KeyColumns, number: usize) -> RowAt {
-        let is_it = |(other, at): &(u64, RowAt)| {
-            *other == hash && self.chunks[at.chunk as usize].as_ref().is_some_and(|c| c.keys().equals(at.row as usize, probes, number))
-        };
-        self.heads.find(hash, is_it).map_or(NONE, |(_, at)| *at)
+    /// The places of all rows whose keys have the hash.
+    pub fn of_hash(&self, hash: u64, into: &mut Vec<RowAt>) -> Result<(), StateError> {
+        let mut at = self.head(hash);
+        while at != NONE {
+            into.push(at);
+            at = self.chunk(at)?.next(at.row as usize);
+        }
+        Ok(())
+    }
+
+    fn head(&self, hash: u64) -> RowAt {
+        self.heads.find(hash, |(other, _)| *other == hash).map_or(NONE, |(_, at)| *at)
     }
 
     /// Checks that the probes are of this key.
@@ -288,7 +358,8 @@ impl Rows {
     }
 
     /// The current view of the chunk of that number.
-    pub fn view(&self, number: u32) -> Option<&View> {
-        self.chunks.get(number as usize).and_then(Option::as_ref).map(Chunk::view)
+    pub fn view(&self, number: u32) -> Option<Held<'_>> {
+        let chunk = self.chunks.get(number as usize).and_then(Option::as_ref)?;
+        Some((chunk.view(), chunk.resident().map(|rows| &**rows)))
     }
 }

@@ -8,13 +8,15 @@ use hashbrown::HashMap;
 use imbl::Vector;
 
 use crate::state::error::StateError;
+use crate::state::fixed_rows::FixedRows;
 use crate::state::probe::Matches;
-use crate::zset::ZSet;
 use crate::zset::text::print;
+use crate::zset::{KeyColumns, ZSet};
 
 use super::chunk::{RowAt, View};
 use super::gather::gather;
 use super::history::Pin;
+use super::reach::Reach;
 use super::rows::Rows;
 
 /// Cheap to make and to clone, whatever the size.
@@ -79,17 +81,44 @@ impl ArrangementSnapshot {
 
     /// All entries under each of `count` probes, which are columns of the key's types in the key's order.
     pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
-        let (probe, found) = self.find(keys, count)?;
-        Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&self.schema, &found, |number| self.view(number))? })
+        let (probes, mut probe, mut found) = self.candidates(keys, count)?;
+        // What is in memory now stays for as long as this takes.
+        let mut held: HashMap<u32, Option<Arc<FixedRows>>> = HashMap::new();
+        let mut far = Vec::new();
+        for at in &found {
+            let Some(view) = self.view(at.chunk) else { continue };
+            if held.entry(at.chunk).or_insert_with(|| view.body().rows()).is_none() {
+                far.extend(view.body().page(at.row as usize));
+            }
+        }
+        let reach = match far.first().zip(self.view(found.first().map_or(0, |at| at.chunk))) {
+            Some((_, view)) => Reach::of(view.body().shelf().pages(far)?),
+            None => Reach::default(),
+        };
+        let of_chunk = |number: u32| Some((self.view(number)?, held.get(&number).and_then(Option::as_deref)));
+        let mut kept = 0;
+        for i in 0..found.len() {
+            let (at, row) = (found[i], found[i].row as usize);
+            let (rows, row) = match of_chunk(at.chunk) {
+                Some((_, Some(rows))) => (rows, row),
+                Some((view, None)) => reach.row(view.body(), row)?,
+                None => continue,
+            };
+            if rows.keys.equals(row, &probes, probe[i] as usize) {
+                (probe[kept], found[kept]) = (probe[i], at);
+                kept += 1;
+            }
+        }
+        probe.truncate(kept);
+        found.truncate(kept);
+        Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&self.schema, &found, &reach, of_chunk)? })
     }
 
-    /// The places that were there then, found by the chains and the history of now.
-    fn find(&self, keys: &[ArrayRef], count: usize) -> Result<(Vec<u32>, Vec<RowAt>), StateError> {
+    /// The places that were there then and whose keys have the probes' hashes, found by the chains and the history of now.
+    fn candidates(&self, keys: &[ArrayRef], count: usize) -> Result<(KeyColumns, Vec<u32>, Vec<RowAt>), StateError> {
         let (mut probe, mut found) = (Vec::new(), Vec::new());
         let now = self.now.lock().expect("no thread panics while it holds an arrangement");
         let probes = now.probes(keys, count)?;
-        let (numbers, places) = now.find(&probes)?;
-        let mut places = numbers.into_iter().zip(places).peekable();
         let hashes = probes.hashes();
         let mut gone: HashMap<u64, Vec<RowAt>> = HashMap::new();
         let mut history = now.history.gone_since(&self.pin).peekable();
@@ -101,20 +130,17 @@ impl ArrangementSnapshot {
         }
         for (number, hash) in hashes.iter().enumerate() {
             let mut candidates = gone.get(hash).cloned().unwrap_or_default();
-            while let Some((_, at)) = places.next_if(|(probe, _)| *probe as usize == number) {
-                candidates.push(at);
-            }
+            now.of_hash(*hash, &mut candidates)?;
             for (i, at) in candidates.iter().enumerate() {
-                let then = self.view(at.chunk).filter(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
-                let is_it = then.is_some_and(|view| view.fixed.keys.equals(at.row as usize, &probes, number));
+                let then = self.view(at.chunk).is_some_and(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
                 // A place that was left may have been taken again.
-                if is_it && !candidates[..i].contains(at) {
+                if then && !candidates[..i].contains(at) {
                     probe.push(number as u32);
                     found.push(*at);
                 }
             }
         }
-        Ok((probe, found))
+        Ok((probes, probe, found))
     }
 
     fn view(&self, number: u32) -> Option<&View> {

@@ -1,75 +1,83 @@
-//! An arrangement in the store. A chunk is one value, written when a checkpoint comes; the weights of a chunk that the
-//! store has and that changed later are one small value beside it.
+//! An arrangement in the store: its chunks on their shelf ([`crate::state::shelf`]), and beside a chunk its weights, unless
+//! each row is there once. A chunk is written when a checkpoint comes, and its weights again whenever they changed.
 //!
 //! ```text
-//! trace | "c" | chunk, 4 bytes -> rows and weights, as Arrow IPC
 //! trace | "w" | chunk, 4 bytes -> "b" and a bit a row, in words of 8 bytes little endian,
 //!                                             or "w" and a weight a row, 8 bytes big endian
 //! ```
+//!
+//! A start reads the weights and the hashes of keys. Of the rows it reads few: the others come back when there is time.
 
 use arrow::datatypes::SchemaRef;
+use hashbrown::HashMap;
 
 use crate::state::error::StateError;
 use crate::state::family::Family;
-use crate::state::ipc::zset_from_ipc;
-use crate::state::key_layout::{entry_key, entry_of, trace_prefix};
-use crate::state::store::Store;
+use crate::state::shelf::Shelf;
 use crate::state::writes::Writes;
-use crate::types::TraceId;
 
 use super::chunk::Chunk;
 use super::rows::{Find, Rows};
 
-const CHUNK: u8 = b'c';
 const WEIGHTS: u8 = b'w';
 
 impl Rows {
     /// What the store holds.
-    pub fn load(store: &Store, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Rows, StateError> {
-        let mut rows = Rows::new(schema, key, find);
-        let broken = || StateError::corrupted(format!("an entry of arrangement {id} cannot be read"));
-        store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {
-            let entry = entry_of(key).ok_or_else(broken)?;
-            let (kind, number) = entry.split_first().ok_or_else(broken)?;
-            let number = number.try_into().map(u32::from_be_bytes).map_err(|_| broken())? as usize;
-            match *kind {
-                CHUNK => {
-                    if rows.chunks.len() <= number {
-                        rows.chunks.resize_with(number + 1, || None);
-                    }
-                    rows.chunks[number] = Some(Chunk::stored(&zset_from_ipc(value)?, &rows.key)?);
-                    Ok(())
-                }
-                WEIGHTS => {
-                    let chunk = rows.chunks.get_mut(number).and_then(Option::as_mut).ok_or_else(broken)?;
-                    if chunk.set_stored_weights(value) { Ok(()) } else { Err(broken()) }
-                }
-                _ => Err(broken()),
-            }
+    pub fn load(shelf: Shelf, find: Find) -> Result<Rows, StateError> {
+        let mut rows = Rows::new(shelf, find);
+        let shelf = rows.shelf.clone();
+        let broken = || StateError::corrupted(format!("weights of arrangement {} cannot be read", shelf.id()));
+        let mut weights: HashMap<u32, Vec<u8>> = HashMap::new();
+        shelf.each(WEIGHTS, &mut |number, value| {
+            weights.insert(number, value.to_vec());
+            Ok(())
         })?;
-        (0..rows.chunks.len() as u32).try_for_each(|number| rows.link(number, 0))?;
+        shelf.each_stored(&mut |stored| {
+            rows.next_number = rows.next_number.max(stored.number + 1);
+            if stored.is_dead() {
+                shelf.let_go(stored.number, stored.rows);
+                return Ok(());
+            }
+            let mut chunk = Chunk::stored(stored.number, (stored.rows, stored.bytes), &shelf);
+            if !weights.remove(&stored.number).is_none_or(|bytes| chunk.set_stored_weights(&bytes)) {
+                return Err(broken());
+            }
+            rows.evicted += 1;
+            let number = rows.place(chunk);
+            rows.link(number, 0, &stored.hashes())
+        })?;
+        if !weights.is_empty() {
+            return Err(broken());
+        }
+        rows.hold_at_start()?;
         Ok(rows)
     }
 
     /// What is stored beside an arrangement, to know that it is read as it was written.
     pub fn form(schema: &SchemaRef, key: &[usize], find: Find) -> String {
         let types: Vec<String> = schema.fields().iter().map(|field| field.data_type().to_string()).collect();
-        format!("arrangement of ({}) by {key:?}, found {find:?}, weights as bits", types.join(", "))
+        format!("arrangement of ({}) by {key:?}, found {find:?}, in pages", types.join(", "))
     }
 
-    pub fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
-        let key = |kind: u8, number: u32| entry_key(id, &[&[kind][..], &number.to_be_bytes()].concat());
-        for number in self.gone.drain(..) {
-            writes.delete(Family::Trace, key(CHUNK, number));
-            writes.delete(Family::Trace, key(WEIGHTS, number));
+    pub fn write_changes(&mut self, writes: &mut Writes) {
+        let Rows { shelf, chunks, gone, next_number, .. } = self;
+        for chunk in chunks.iter_mut().flatten() {
+            let unstored = chunk.resident().filter(|_| !chunk.is_stored()).cloned();
+            if let Some(rows) = &unstored {
+                shelf.put(*next_number, rows, writes);
+                chunk.body().store_as(*next_number);
+                *next_number += 1;
+            }
+            let (changed, number) = (chunk.take_changed(), chunk.body().number());
+            if let Some(number) = number.filter(|_| if unstored.is_some() { !chunk.is_plain() } else { changed }) {
+                writes.put(Family::Trace, shelf.key_of(WEIGHTS, number), chunk.weights_to_store());
+            }
         }
-        for (number, chunk) in self.chunks.iter_mut().enumerate().filter_map(|(n, chunk)| Some((n as u32, chunk.as_mut()?))) {
-            if chunk.take_unstored() {
-                writes.delete(Family::Trace, key(WEIGHTS, number));
-                writes.put_rows(Family::Trace, key(CHUNK, number), chunk.to_store());
-                chunk.take_changed();
-            } else if chunk.take_changed() {
-                writes.put(Family::Trace, key(WEIGHTS, number), chunk.weights_to_store());
+        let unheld = shelf.delete_unheld(writes);
+        for (number, rows) in gone.drain(..) {
+            writes.delete(Family::Trace, shelf.key_of(WEIGHTS, number));
+            if !unheld.contains(&number) {
+                shelf.mark_dead(number, rows, writes);
             }
         }
     }

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 
 use super::*;
 use crate::state::key_layout::trace_prefix;
-use crate::state::{Family, TraceSet};
+use crate::state::{Family, Store, TraceSet};
 use crate::types::ObjectId;
 use crate::zset::text::{parse, print};
 
@@ -16,10 +16,30 @@ const COLUMNS: &str = "v text, k int8, w int4";
 
 type Model = BTreeMap<(u8, u8), i64>;
 
-fn open(dir: &std::path::Path, find: Find) -> (TraceSet, Arrangement) {
-    let traces = TraceSet::new(Arc::new(Store::open(dir).unwrap()));
+fn open(dir: &std::path::Path, find: Find, memory: usize) -> (TraceSet, Arrangement) {
+    let traces = TraceSet::within(Arc::new(Store::open(dir).unwrap()), memory);
     let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1], find).unwrap();
     (traces, rows)
+}
+
+/// A checkpoint; with `evict` every chunk leaves memory that may.
+fn settle(traces: &TraceSet, evict: bool) {
+    let mut writes = Writes::new();
+    traces.dirty(&mut writes).unwrap();
+    traces.store().write(writes, false).unwrap();
+    if evict {
+        traces.evict_down_to(0);
+    }
+}
+
+fn stored_entries(traces: &TraceSet) -> usize {
+    let mut entries = 0;
+    let mut count = |_: &[u8], _: &[u8]| {
+        entries += 1;
+        Ok(())
+    };
+    traces.store().scan_with(Family::Trace, &trace_prefix(ID), &mut count).unwrap();
+    entries
 }
 
 fn text(key: u8) -> String {
@@ -55,7 +75,9 @@ fn like_a_plain_map() {
     for (seed, find) in (0..60).flat_map(|seed| [(seed, Find::ByRow), (seed, Find::ByKey)]) {
         let mut random = SmallRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
-        let (mut traces, mut rows) = open(dir.path(), find);
+        // A third has all memory, a third none, and a third none but for pages.
+        let (memory, evict) = [(usize::MAX, false), (1, true), (usize::MAX, true)][seed as usize / 2 % 3];
+        let (mut traces, mut rows) = open(dir.path(), find, memory);
         let (mut model, mut stored) = (Model::new(), Model::new());
         // Some only grow, some hold negative sums for a while.
         let least = if seed % 3 == 0 { 1 } else { -2 };
@@ -75,15 +97,14 @@ fn like_a_plain_map() {
             rows.insert(&parse(COLUMNS, &delta)).unwrap();
             model = changed;
             assert_eq!(found(&rows), expected(&model), "seed {seed}, step {step}");
-            if random.random_bool(0.2) {
-                let mut writes = Writes::new();
-                traces.dirty(&mut writes).unwrap();
-                traces.store().write(writes, false).unwrap();
+            if random.random_bool(if evict { 0.7 } else { 0.2 }) {
+                settle(&traces, evict);
                 stored = model.clone();
+                assert_eq!(found(&rows), expected(&model), "seed {seed}, step {step}, settled");
             }
             if random.random_bool(0.1) {
                 drop((rows, traces));
-                (traces, rows) = open(dir.path(), find);
+                (traces, rows) = open(dir.path(), find, memory);
                 model = stored.clone();
                 assert_eq!(found(&rows), expected(&model), "seed {seed}, step {step}, opened again");
             }
@@ -91,18 +112,8 @@ fn like_a_plain_map() {
         let back: String = model.iter().map(|((key, value), weight)| format!("v{value} {} {value} {:+}\n", text(*key), -weight)).collect();
         rows.insert(&parse(COLUMNS, &back)).unwrap();
         assert_eq!((found(&rows).len(), rows.len()), (0, 0), "seed {seed}: all taken back");
-        let mut writes = Writes::new();
-        traces.dirty(&mut writes).unwrap();
-        traces.store().write(writes, false).unwrap();
-        let mut left = 0;
-        traces
-            .store()
-            .scan_with(Family::Trace, &trace_prefix(ID), &mut |_, _| {
-                left += 1;
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(left, 0, "seed {seed}: something is left in the store");
+        settle(&traces, evict);
+        assert_eq!(stored_entries(&traces), 0, "seed {seed}: something is left in the store");
     }
 }
 
@@ -111,7 +122,9 @@ fn like_a_plain_map() {
 fn snapshots_do_not_follow() {
     for seed in 0..40 {
         let mut random = SmallRng::seed_from_u64(seed);
-        let traces = TraceSet::new(Arc::new(Store::memory()));
+        let memory = if seed % 2 == 0 { usize::MAX } else { 1 };
+        let store = Arc::new(Store::memory());
+        let traces = TraceSet::within(store.clone(), memory);
         let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1], Find::ByKey).unwrap();
         let mut model = Model::new();
         let mut held: Vec<(ArrangementSnapshot, Vec<String>)> = Vec::new();
@@ -127,6 +140,9 @@ fn snapshots_do_not_follow() {
             }
             rows.insert(&parse(COLUMNS, &delta)).unwrap();
             held.push((rows.snapshot(), expected(&model)));
+            if seed % 4 != 0 {
+                settle(&traces, true);
+            }
             held.retain(|_| random.random_bool(0.8));
             for (snapshot, expected) in &held {
                 assert_eq!(&found_by(&|keys| snapshot.lookup(keys, 6).unwrap()), expected, "seed {seed}, step {step}");
@@ -145,15 +161,29 @@ fn snapshots_do_not_follow() {
         held.clear();
         let _ = rows.snapshot();
         assert!(rows.lock().history.is_empty());
+        // What only they held leaves the store.
+        settle(&traces, true);
+        drop((rows, traces));
+        let before = Arc::new(TraceSet::new(store.clone()));
+        let (again, entries) = (before.arrangement(ID, parse(COLUMNS, "").schema(), &[1], Find::ByKey).unwrap(), stored_entries(&before));
+        assert_eq!(found(&again), expected(&model), "seed {seed}");
+        again.clear().unwrap();
+        settle(&before, false);
+        assert_eq!(stored_entries(&before), 0, "seed {seed}: of {entries} entries some are left");
     }
 }
 
 /// Many keys, each with one row that is replaced again and again: chunks lose their rows, which move to new ones.
 #[test]
 fn rows_that_move_are_found() {
+    [false, true].into_iter().for_each(rows_that_move);
+}
+
+fn rows_that_move(evict: bool) {
     let mut random = SmallRng::seed_from_u64(7);
     let dir = tempfile::tempdir().unwrap();
-    let (mut traces, mut rows) = open(dir.path(), Find::ByKey);
+    let memory = if evict { 1 } else { usize::MAX };
+    let (mut traces, mut rows) = open(dir.path(), Find::ByKey, memory);
     let line = |key: i64, value: i64, weight: i64| format!("v{value} {key} 0 {weight:+}\n");
     let mut model: BTreeMap<i64, i64> = BTreeMap::new();
     let keys = parse("k int8", &(0..6000).map(|key| format!("{key} +1\n")).collect::<String>());
@@ -190,13 +220,11 @@ fn rows_that_move_are_found() {
         for (snapshot, expected) in &held {
             assert_eq!(&print(&snapshot.lookup(keys.rows().columns(), keys.len()).unwrap().rows), expected, "step {step}");
         }
-        let mut writes = Writes::new();
-        traces.dirty(&mut writes).unwrap();
-        traces.store().write(writes, false).unwrap();
+        settle(&traces, evict);
         if step % 20 == 19 {
             held.clear();
             drop((rows, traces));
-            (traces, rows) = open(dir.path(), Find::ByKey);
+            (traces, rows) = open(dir.path(), Find::ByKey, memory);
         }
     }
 }

@@ -26,7 +26,7 @@ fn messages_are_told_apart() {
 fn writers_beside_each_other_lose_nothing() {
     const ROUNDS: u32 = 400;
     let folder = tempfile::tempdir().unwrap();
-    let store = Rocks::open(&folder.path().join("data")).unwrap();
+    let store = Rocks::open(&folder.path().join("data"), usize::MAX).unwrap();
     let family = Family::Staged;
     std::thread::scope(|scope| {
         for writer in 0..6u8 {
@@ -35,14 +35,15 @@ fn writers_beside_each_other_lose_nothing() {
                 let key = |round: u32| [&[writer][..], &round.to_be_bytes()].concat();
                 let mark = vec![writer, 0xff, 0xff, 0xff, 0xff];
                 for round in 1..=ROUNDS {
-                    store.write(vec![Write::Put { family, key: key(round), value: vec![1] }], false).unwrap();
-                    store.write(vec![Write::Put { family, key: mark.clone(), value: vec![2] }], true).unwrap();
+                    store.write(&mut [Ok(Write::Put { family, key: key(round), value: vec![1] })].into_iter(), false).unwrap();
+                    store.write(&mut [Ok(Write::Put { family, key: mark.clone(), value: vec![2] })].into_iter(), true).unwrap();
                     store
                         .write(
-                            vec![
-                                Write::DeleteRange { family, from: key(0), to: Some(key(round + 1)) },
-                                Write::Delete { family, key: mark.clone() },
-                            ],
+                            &mut [
+                                Ok(Write::DeleteRange { family, from: key(0), to: Some(key(round + 1)) }),
+                                Ok(Write::Delete { family, key: mark.clone() }),
+                            ]
+                            .into_iter(),
                             true,
                         )
                         .unwrap();

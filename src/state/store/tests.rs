@@ -131,6 +131,15 @@ fn the_second_opener_is_refused() {
 }
 
 #[test]
+fn an_older_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&Store::open(dir.path()).unwrap(), |w| w.put(Family::Meta, FORMAT_KEY, [FORMAT - 1, row_codec::FORMAT]));
+    let report = Store::open(dir.path()).unwrap_err().report();
+    assert_eq!(report.message, format!("state directory \"{}\" was written by an older floe", dir.path().display()));
+    assert_eq!(report.detail.unwrap(), "The directory has format 1.1; this floe reads format 2.1 alone.");
+}
+
+#[test]
 fn a_newer_format_is_refused() {
     for newer in [[FORMAT + 1, 1], [FORMAT, row_codec::FORMAT + 1]] {
         let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,8 @@
 //! Traces of one number are one trace, keep their form, and go with their object.
 
 use super::*;
+use crate::state::Find;
+use crate::state::key_layout::object_prefix;
 use crate::types::SqlState;
 use crate::zset::text::parse;
 
@@ -109,4 +111,55 @@ fn a_trace_made_after_its_object_was_forgotten_starts_empty_and_in_any_form() {
     again.dirty(&mut writes).unwrap();
     again.store().write(writes, true).unwrap();
     assert_eq!(TraceSet::new(set.store().clone()).trace(id(1, 0), other.schema(), 1).unwrap().len(), 1);
+}
+
+#[test]
+fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
+    let set = set();
+    let rows = parse("k int8, v text", "1 a +1\n2 b +1");
+    let arranged = set.arrangement(id(7, 0), rows.schema(), &[0], Find::ByKey).unwrap();
+    let growing = set.appended(id(7, 1), rows.schema()).unwrap();
+    for _ in 0..2 {
+        let many: String = (0..2000).map(|n| format!("{n} v +1\n")).collect();
+        arranged.insert(&parse("k int8, v text", &many)).unwrap();
+        growing.insert(&parse("k int8, v text", &many)).unwrap();
+    }
+    checkpoint(&set);
+    set.evict_down_to(0);
+    assert!(set.usage(ObjectId(7)).evicted > 0);
+    let (some, all) = (arranged.snapshot(), growing.snapshot());
+    drop((arranged, growing));
+    let mut writes = Writes::new();
+    set.drop_object(ObjectId(7), &mut writes);
+    set.store().write(writes, true).unwrap();
+    checkpoint(&set);
+    let left = || set.store().scan(Family::Trace, &object_prefix(ObjectId(7))).unwrap().len();
+    assert_eq!(some.chunks(100, None).map(|chunk| chunk.unwrap().len()).sum::<usize>(), 2000);
+    assert_eq!(all.chunks(100, None).map(|chunk| chunk.unwrap().len()).sum::<usize>(), 4000);
+    assert!(left() > 0);
+    // A process that ends now leaves it to the next one.
+    let next = TraceSet::new(set.store().clone());
+    assert_eq!(next.appended(id(7, 1), rows.schema()).unwrap().len(), 0, "the object itself is gone");
+    drop((some, all));
+    checkpoint(&set);
+    assert_eq!(left(), 0);
+    assert!(set.store().scan(Family::Meta, b"dying/").unwrap().is_empty());
+}
+
+#[test]
+fn what_a_process_left_dying_is_deleted_by_the_next() {
+    let set = set();
+    let rows = parse("k int8", &(0..3000).map(|n| format!("{n} +1\n")).collect::<String>());
+    set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
+    set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
+    checkpoint(&set);
+    set.evict_down_to(0);
+    let held = set.appended(id(7, 0), rows.schema()).unwrap();
+    let mut writes = Writes::new();
+    set.drop_object(ObjectId(7), &mut writes);
+    set.store().write(writes, true).unwrap();
+    let next = TraceSet::new(set.store().clone());
+    checkpoint(&next);
+    assert!(next.store().scan(Family::Trace, &object_prefix(ObjectId(7))).unwrap().is_empty());
+    drop(held);
 }

@@ -1,0 +1,59 @@
+//! Memory for state: rows that the store has leave memory when all rows take more than they may.
+//!
+//! Only what a durable checkpoint holds can leave. So when rows take too much, the epochs wait for a checkpoint: it is
+//! better that changes wait at their sources than that the process is killed.
+
+use crate::types::Report;
+
+use super::driver::Driver;
+
+impl Driver {
+    /// Evicts what may leave; no checkpoint is on its way.
+    pub fn make_room(&mut self) {
+        let too_much = self.traces.make_room();
+        if too_much && !self.told_of_memory {
+            tracing::warn!("what state holds beside rows (groups, and how rows are found) is more than its part of --memory");
+        }
+        self.told_of_memory = too_much;
+        self.rows_after_room = self.traces.rows_and_pages().0;
+        self.rows_come_back = true;
+    }
+
+    /// Some rows come back into memory if there is much room, as after a start; the next ones after the next epoch.
+    pub fn bring_rows_back(&mut self) {
+        if self.rows_come_back {
+            self.rows_come_back = self.traces.bring_back().unwrap_or_else(|error| {
+                // Who needs the rows is told.
+                tracing::error!("rows cannot be read into memory: {}", error.report());
+                false
+            });
+            self.rows_after_room = self.rows_after_room.max(self.traces.rows_and_pages().0);
+        }
+    }
+
+    /// Waits for a checkpoint when rows take more than they may, and much of that has come since there was room.
+    pub fn keep_within_memory(&mut self) -> Result<(), Report> {
+        if !self.is_over_memory() {
+            return Ok(());
+        }
+        self.finish_checkpoint()?;
+        if self.is_over_memory() && self.epoch > self.checkpointed {
+            self.begin_checkpoint()?;
+            self.finish_checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a checkpoint should come before its time, so that nothing has to wait for it.
+    pub fn presses(&self) -> bool {
+        self.traces.presses() && self.grew_by(self.traces.room() / 32)
+    }
+
+    fn grew_by(&self, bytes: usize) -> bool {
+        self.traces.rows_and_pages().0 > self.rows_after_room + bytes
+    }
+
+    fn is_over_memory(&self) -> bool {
+        self.traces.is_over() && self.grew_by(self.traces.room() / 16)
+    }
+}
