@@ -34,6 +34,7 @@ bench:
 	@scripts/bench-kafka
 	@scripts/bench-latency
 	@scripts/bench-durability
+	@scripts/bench-memory
 	@scripts/bench-stages
 
 slt:

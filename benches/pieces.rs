@@ -22,7 +22,7 @@ use floe::sources::datagen::orders::{Orders, OrdersOptions};
 use floe::sources::format::{Decoder, Record};
 use floe::sources::gather::Gather;
 use floe::sources::{Connector, Encode, Format, SourceSpec};
-use floe::state::{Journal, JournalEntry, Store, TraceSet, Writes};
+use floe::state::{Find, Journal, JournalEntry, Store, TraceSet, Writes};
 use floe::types::form::{Values, Zone};
 use floe::types::{Column, Epoch, ObjectId, Offsets, RelationSchema, SqlType, TraceId};
 use floe::zset::{Delta, ZSet};
@@ -166,6 +166,38 @@ fn trace_insert(bencher: Bencher, rows_before: usize) {
     trace.insert(&rows(0, rows_before, rows_before, 1)).expect("rows of its schema");
     let (come, go) = (rows(rows_before, ROWS, usize::MAX >> 20, 1), rows(rows_before, ROWS, usize::MAX >> 20, -1));
     bencher.counter(ItemsCount::new(2 * ROWS)).bench_local(|| [&come, &go].map(|zset| trace.insert(zset).expect("rows of its schema")));
+}
+
+/// Rows come, a checkpoint writes them, they leave memory, and as many of all are looked up again: those that came, or any.
+#[divan::bench(args = ["new", "any"])]
+fn evict(bencher: Bencher, which: &str) {
+    const BEFORE: usize = 1_000_000;
+    let folder = tempfile::tempdir().expect("a folder");
+    // A quarter of it is for pages that were read again.
+    let traces = TraceSet::within(Arc::new(Store::open(folder.path()).expect("an empty store")), 4 << 20);
+    let kept = traces.arrangement(TraceId::new(VIEW, 0), schema(&["k", "v"]), &[1], Find::ByKey).expect("a new arrangement");
+    let checkpoint = || {
+        let mut writes = Writes::new();
+        traces.dirty(&mut writes).expect("what changed");
+        traces.store().write(writes, false).expect("a write");
+        traces.evict_down_to(0);
+    };
+    kept.insert(&rows(0, BEFORE, BEFORE, 1)).expect("rows of its schema");
+    checkpoint();
+    let mut first = BEFORE;
+    bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
+        kept.insert(&rows(first, ROWS, BEFORE, 1)).expect("rows of its schema");
+        checkpoint();
+        let wanted: Vec<i64> = match which {
+            "new" => (first..first + ROWS).map(|n| n as i64).collect(),
+            _ => (0..ROWS).map(|n| (n * 7919 % BEFORE) as i64).collect(),
+        };
+        first += ROWS;
+        let keys: ArrayRef = Arc::new(Int64Array::from(wanted));
+        let found = kept.lookup(&[keys], ROWS).expect("rows that are there");
+        assert_eq!(found.rows.len(), ROWS);
+        found
+    });
 }
 
 /// Records that changed since the last one, put together and written with a sync.
