@@ -21,6 +21,15 @@ pub fn pieces(block: &[u8], count: usize) -> Vec<&[u8]> {
     pieces
 }
 
+/// The first lines of a block of whole lines, about that many bytes, and one line at least.
+pub fn first(block: &[u8], bytes: usize) -> &[u8] {
+    if block.len() <= bytes {
+        return block;
+    }
+    let end = memchr::memrchr(b'\n', &block[..bytes]).or_else(|| newline(&block[bytes..]).map(|more| bytes + more));
+    end.map_or(block, |end| &block[..end + 1])
+}
+
 #[inline]
 pub fn is_blank(line: &[u8]) -> bool {
     line.iter().all(u8::is_ascii_whitespace)
@@ -37,6 +46,13 @@ mod tests {
         assert_eq!(newline(b""), None);
         assert!(is_blank(b" \r"));
         assert!(!is_blank(b" x"));
+    }
+
+    #[test]
+    fn first_lines_are_whole() {
+        let block = b"ab\ncdef\n\ng\n";
+        let firsts = [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 99].map(|bytes| first(block, bytes).len());
+        assert_eq!(firsts, [3, 3, 3, 3, 3, 3, 8, 9, 9, 11, 11]);
     }
 
     #[test]

@@ -21,6 +21,10 @@ use crate::types::{Offsets, Report, SqlState};
 /// How often new files are looked for, and how long a poll sleeps between two looks at files that have not grown.
 const REFRESH: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
+/// Where a round has brought less, there is no more.
+const LITTLE: usize = 256 << 10;
+/// How much is looked at before it is decoded: what a core has near.
+const NEAR: usize = 128 << 10;
 
 pub struct FileSource {
     config: FileConfig,
@@ -36,7 +40,15 @@ pub struct FileSource {
 impl FileSource {
     pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<FileSource, SourceError> {
         let (config, decoders) = (FileConfig::of(spec)?, Decoders::new(spec, reading)?);
-        Ok(FileSource { config, decoders, files: BTreeMap::new(), replaying: false, refreshed: None, turn: None, finished: false })
+        Ok(FileSource {
+            config,
+            decoders,
+            files: BTreeMap::new(),
+            replaying: false,
+            refreshed: None,
+            turn: None,
+            finished: false,
+        })
     }
 
     /// The files that are there now, by name.
@@ -97,6 +109,28 @@ impl FileSource {
             }
         }
         self.decode(read)
+    }
+
+    /// Rounds until the budget is used up, or one has brought so little that it was all there is.
+    fn rounds(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError> {
+        let mut batches = self.round(budget)?;
+        let mut left = budget;
+        let mut seen = 0;
+        while seen < batches.len() {
+            let brought = batches[seen..].iter().map(|batch| batch.bytes).sum::<usize>();
+            left.bytes = left.bytes.saturating_sub(brought);
+            left.records = left.records.saturating_sub(batches[seen..].iter().map(|batch| batch.records).sum());
+            seen = batches.len();
+            if brought < LITTLE || left.bytes == 0 || left.records == 0 {
+                break;
+            }
+            match self.round(left) {
+                Ok(more) => batches.extend(more),
+                // It comes again with the next poll.
+                Err(_) => break,
+            }
+        }
+        Ok(batches)
     }
 
     /// The batches of what was read. The files are then where their batches end.
@@ -192,8 +226,22 @@ impl Piece<'_> {
         gather.finish(self.next.min(self.start + end as i64))
     }
 
-    /// Takes the lines; how far that is.
+    /// Takes the lines; how far that is. Each part of them is looked at twice while it is near.
     fn decode_lines(&self, block: &[u8], decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
+        let mut at = 0;
+        while at < block.len() && gather.records() < self.most {
+            let near = lines::first(&block[at..], NEAR);
+            let taken = self.decode_near(near, at, decoder, config, gather);
+            at += taken;
+            if taken < near.len() {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Takes the lines, which stand at `from` of the piece; how far that is.
+    fn decode_near(&self, block: &[u8], from: usize, decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
         // All of it is looked at once; where something is no UTF-8, line by line.
         let text = std::str::from_utf8(block).ok();
         let followed = text.filter(|_| block.len() <= config.max_record_bytes);
@@ -206,7 +254,7 @@ impl Piece<'_> {
             let Some(length) = lines::newline(&block[at..]) else { break };
             let line = &block[at..at + length];
             if !lines::is_blank(line) {
-                take(config, decoder, gather, (text, at), line, self.start + at as i64);
+                take(config, decoder, gather, (text, at), line, self.start + (from + at) as i64);
             }
             at += length + 1;
         }
@@ -280,7 +328,7 @@ impl Source for FileSource {
         let deadline = Instant::now() + budget.wait;
         loop {
             self.refresh()?;
-            let batches = self.round(budget)?;
+            let batches = self.rounds(budget)?;
             if !batches.is_empty() {
                 return Ok(batches);
             }

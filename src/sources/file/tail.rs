@@ -11,7 +11,7 @@ use crate::sources::error::SourceError;
 /// How long lines are taken to be before any has been seen.
 const LINE: usize = 64;
 /// How much is read at once.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 4 << 20;
 
 pub struct Tail {
     path: PathBuf,

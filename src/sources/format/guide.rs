@@ -4,6 +4,10 @@
 //! values (names, colons, braces, the whole schema of a Connect message) then comes again byte for byte. A [`Path`]
 //! remembers it: a record that follows a path costs a comparison for each stretch and one reading for each value.
 //!
+//! So do words that nobody reads, such as the name of the table that a change log repeats: at first they are taken for a
+//! part of the stretch around them. The first record in which one is another shows that it is a value, and the path is made
+//! anew.
+//!
 //! A record that leaves every path is a surprise: it is read the general way, and if it is a good one its form becomes a
 //! path too. So what is accepted, and what it means, is what the general way says; a path only gets there sooner. The
 //! test beside this file holds the two against each other on records that were bent in every place.
@@ -19,7 +23,6 @@ use super::{temporal, usual};
 use crate::types::{Part, Projection};
 use crate::zset::ChangeOp;
 
-#[derive(PartialEq, Eq)]
 struct Step {
     /// The text from the end of the value before to this value.
     before: Glue,
@@ -28,7 +31,21 @@ struct Step {
     kept: bool,
 }
 
+/// A value of the record that a path was made of.
+#[derive(PartialEq, Eq)]
+struct Known {
+    /// The text from the end of the value before.
+    before: Box<[u8]>,
+    reading: Reading,
+    kept: bool,
+    /// The value itself, as long as every record had the same.
+    same: Option<Box<[u8]>>,
+}
+
 struct Path {
+    known: Vec<Known>,
+    end: Box<[u8]>,
+    /// `known` as it is followed: what was always the same is a part of the text around it.
     steps: Vec<Step>,
     /// Columns whose structs are read field by field.
     structs: Vec<usize>,
@@ -155,7 +172,7 @@ impl Guide {
             self.paths.clear();
             return;
         }
-        let (mut steps, mut structs) = (Vec::with_capacity(leaves.len()), Vec::new());
+        let (mut known, mut structs) = (Vec::with_capacity(leaves.len()), Vec::new());
         let mut missing: Vec<usize> = (0..columns).filter(|column| *self.read.part(*column) != Part::Nothing).collect();
         let mut end = 0;
         for leaf in leaves {
@@ -172,14 +189,31 @@ impl Guide {
             {
                 structs.push(column);
             }
-            steps.push(Step { before: Glue::new(before), reading, kept });
+            let value = text.as_bytes().get(leaf.start..leaf.end);
+            let same = value.filter(|value| reading == Reading::Skip && is_word(value)).map(Into::into);
+            known.push(Known { before: before.into(), reading, kept, same });
             end = leaf.end;
         }
-        let tail = Glue::new(&text.as_bytes()[end..]);
-        if self.paths.iter().any(|known| known.steps == steps && known.tail == tail && known.op == op) {
+        let mut path = Path {
+            known,
+            end: text.as_bytes()[end..].into(),
+            steps: Vec::new(),
+            structs,
+            missing,
+            tail: Glue::new(b""),
+            op,
+            wires,
+            taken: 0,
+        };
+        if let Some(at) = self.paths.iter().position(|other| other.is_alike(&path)) {
+            if path.unite(&self.paths[at]) {
+                path.taken = self.paths[at].taken;
+                path.pave();
+                self.paths[at] = path;
+            }
             return;
         }
-        let path = Path { steps, structs, missing, tail, op, wires, taken: 0 };
+        path.pave();
         if self.paths.len() < PATHS {
             self.paths.push(path);
         } else {
@@ -205,7 +239,50 @@ impl Guide {
     }
 }
 
+/// Whether a value may well be the same in every record: a short text, or a word such as null.
+fn is_word(value: &[u8]) -> bool {
+    const LONGEST: usize = 64;
+    value.len() <= LONGEST && matches!(value.first(), Some(b'"' | b'n' | b't' | b'f'))
+}
+
 impl Path {
+    /// Whether records of both have the same values in the same places, whatever the values are.
+    fn is_alike(&self, other: &Path) -> bool {
+        let same = |(a, b): (&Known, &Known)| a.before == b.before && a.reading == b.reading && a.kept == b.kept;
+        let alike = self.op == other.op && self.end == other.end && self.known.len() == other.known.len();
+        alike && self.known.iter().zip(&other.known).all(same)
+    }
+
+    /// Keeps as the same what is the same in both, which are alike. False when that is all that the other has.
+    fn unite(&mut self, other: &Path) -> bool {
+        let mut less = false;
+        for (mine, theirs) in self.known.iter_mut().zip(&other.known) {
+            if mine.same != theirs.same {
+                mine.same = None;
+                less |= theirs.same.is_some();
+            }
+        }
+        less
+    }
+
+    /// Makes the steps.
+    fn pave(&mut self) {
+        let mut text = Vec::new();
+        self.steps.clear();
+        for Known { before, reading, kept, same } in &self.known {
+            text.extend_from_slice(before);
+            match same {
+                Some(value) => text.extend_from_slice(value),
+                None => {
+                    self.steps.push(Step { before: Glue::new(&text), reading: *reading, kept: *kept });
+                    text.clear();
+                }
+            }
+        }
+        text.extend_from_slice(&self.end);
+        self.tail = Glue::new(&text);
+    }
+
     /// Finds the values that are wanted, and checks the others; the record's end. `None` when the record takes another way.
     #[inline]
     fn find(&self, (text, from, end): (&str, usize, End), found: &mut Vec<Found>) -> Option<usize> {
@@ -293,13 +370,18 @@ fn skip(text: &str, at: usize, end: End) -> Option<usize> {
     let bytes = text.as_bytes().get(at..)?;
     match bytes.first() {
         Some(b'"') => {
-            let length = 1 + plain_run(&bytes[1..]);
-            if bytes.get(length) == Some(&b'"') {
-                return Some(length + 1);
+            let mut length = 1;
+            loop {
+                length += plain_run(&bytes[length..]);
+                match (bytes.get(length), bytes.get(length + 1)) {
+                    (Some(b'"'), _) => return Some(length + 1),
+                    (Some(b'\\'), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => length += 2,
+                    _ => break,
+                }
             }
         }
         Some(b'-' | b'0'..=b'9') => {
-            if let Some((_, length)) = usual::integer(bytes) {
+            if let Some(length) = usual::whole_number(bytes) {
                 return Some(length);
             }
         }

@@ -34,16 +34,39 @@ pub fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
     Some((if negative { -number } else { number }, start + at))
 }
 
+/// The length of a whole number of any size.
+#[inline]
+pub fn whole_number(bytes: &[u8]) -> Option<usize> {
+    let start = usize::from(bytes.first() == Some(&b'-'));
+    let mut at = start;
+    loop {
+        let count = marks(word(bytes, at)).trailing_zeros() as usize / 8;
+        at += count;
+        if count < 8 {
+            break;
+        }
+    }
+    let goes_on = matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
+    (at > start && !goes_on && (at == start + 1 || bytes[start] != b'0')).then_some(at)
+}
+
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Marks the bytes that are no digits; the lowest mark is right.
+#[inline]
+fn marks(word: u64) -> u64 {
+    let values = word ^ ZEROS;
+    // A digit leaves less than ten; a carry can only mark bytes above one that is marked rightly.
+    (values.wrapping_add(0x0606_0606_0606_0606) | values) & 0xf0f0_f0f0_f0f0_f0f0
+}
 
 /// The number that the digits at the beginning of eight bytes are, and how many they are.
 #[inline]
 fn digits(word: u64) -> (u64, usize) {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
     let values = word ^ ZEROS;
-    // A digit leaves less than ten; a carry can only mark bytes above one that is marked rightly.
-    let marks = (values.wrapping_add(0x0606_0606_0606_0606) | values) & 0xf0f0_f0f0_f0f0_f0f0;
-    let count = marks.trailing_zeros() as usize / 8;
+    let count = marks(word).trailing_zeros() as usize / 8;
     if count == 0 {
         return (0, 0);
     }
@@ -130,6 +153,23 @@ pub fn timestamp(bytes: &[u8]) -> Option<(i64, usize)> {
 mod tests {
     use super::*;
     use crate::sources::format::temporal::parse_timestamp;
+
+    #[test]
+    fn whole_numbers() {
+        for (text, expected) in [
+            ("0,", Some(1)),
+            ("-0}", Some(2)),
+            ("1767225600000000000,", Some(19)),
+            ("-12345678 ", Some(9)),
+            ("01", None),
+            ("-", None),
+            ("1.5", None),
+            ("123456781e5", None),
+            ("x", None),
+        ] {
+            assert_eq!(whole_number(text.as_bytes()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn integers() {
