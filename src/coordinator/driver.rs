@@ -131,6 +131,8 @@ pub struct Waiting {
 pub struct Sealed {
     pub deltas: BTreeMap<ObjectId, Delta>,
     pub offsets: BTreeMap<ObjectId, Offsets>,
+    /// Sources whose rows have changed, also in what nobody reads of the changes.
+    pub changed: BTreeSet<ObjectId>,
     /// What cannot be read again: the changes of tables.
     pub tables: Vec<(ObjectId, Delta)>,
 }
@@ -318,12 +320,17 @@ impl Driver {
     }
 
     pub fn seal_source(&mut self, id: ObjectId, sealed: &mut Sealed) {
+        let Some(columns) = self.source_mut(id).map(|source| source.spec.schema.columns.len()) else { return };
+        let read = self.followed(id, columns);
         let Some(relation) = self.relations.get_mut(&id) else { return };
         let RelationKind::Source(source) = &mut relation.kind else { return };
-        match source.step() {
+        match source.step(&read) {
             Ok(step) => {
                 let dead_letter = source.dead_letter;
                 self.metrics.note_source(id, source.counts);
+                if step.changed {
+                    sealed.changed.insert(id);
+                }
                 if !step.delta.is_empty() {
                     sealed.deltas.insert(id, step.delta);
                 }
@@ -348,7 +355,7 @@ impl Driver {
     /// Runs every relation once for the sealed input. A relation that fails stops alone.
     pub fn step(&mut self, epoch: Epoch, now: i64, sealed: Sealed) {
         let started = Instant::now();
-        let Sealed { mut deltas, offsets, .. } = sealed;
+        let Sealed { mut deltas, offsets, changed, .. } = sealed;
         for (id, relation) in &mut self.relations {
             if relation.failed.is_some() {
                 continue;
@@ -377,7 +384,7 @@ impl Driver {
                 tracing::error!(relation = %id, epoch = %epoch, "upkeep of a relation stopped: {report}");
                 relation.failed = Some(report);
             }
-            if deltas.contains_key(id) {
+            if deltas.contains_key(id) || changed.contains(id) {
                 relation.changed = epoch;
             }
         }

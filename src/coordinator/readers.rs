@@ -1,5 +1,7 @@
 //! The readers of sources, and what they read: no more columns than the running circuits and sinks need.
 //!
+//! Of a source with a key all columns are decoded, because its rows are kept; the changes of its rows have what is needed.
+//!
 //! A definition may change what is needed. A source's reader is then another from where the database is: what the old one
 //! has read and no epoch has taken is thrown away and comes again, decoded for what is needed now. So no epoch ever gets
 //! records that lack what is read of them; if one did, the circuit's input would refuse them.
@@ -12,12 +14,15 @@ use super::relation::{RelationKind, SourceRelation};
 use super::source_worker::SourceWorker;
 
 impl Driver {
-    /// What is needed of a source's records.
+    /// What is needed of a source's records: rows that are kept are kept whole.
     fn needed(&self, id: ObjectId, source: &SourceRelation) -> Projection {
         let columns = source.spec.schema.columns.len();
-        let is_followed = self.sinks.values().any(|sink| sink.input == id && !sink.discards);
-        // Rows that are kept are kept whole.
-        if source.upsert.is_some() || is_followed {
+        if source.upsert.is_some() { Projection::everything(columns) } else { self.followed(id, columns) }
+    }
+
+    /// What the running circuits and sinks read of the changes of a relation with so many columns.
+    pub fn followed(&self, id: ObjectId, columns: usize) -> Projection {
+        if self.sinks.values().any(|sink| sink.input == id && !sink.discards) {
             return Projection::everything(columns);
         }
         let mut needed = Projection::nothing(columns);

@@ -104,7 +104,10 @@ pub struct ViewRelation {
 
 /// What a source's records of one epoch come to.
 pub struct SourceStep {
+    /// What is read of the change of its rows.
     pub delta: Delta,
+    /// Whether rows that are kept have changed, also in what is not read.
+    pub changed: bool,
     pub dead: Vec<DeadRecord>,
     pub offsets: Offsets,
 }
@@ -132,17 +135,17 @@ impl SourceRelation {
     }
 
     /// Takes the records that wait. Partitions go in the order of their names, so that the same records give the same
-    /// change whatever order they came in.
-    pub fn step(&mut self) -> Result<SourceStep, Report> {
+    /// change whatever order they came in. `read` is what is read of the rows.
+    pub fn step(&mut self, read: &Projection) -> Result<SourceStep, Report> {
         let mut batches = std::mem::take(&mut self.queue);
         if let Some(worker) = &self.worker {
             worker.taken(batches.iter().map(|b| b.bytes).sum());
         }
         batches.sort_by(|a, b| a.partition.cmp(&b.partition));
-        self.apply(batches)
+        self.apply(batches, read)
     }
 
-    pub fn apply(&mut self, mut batches: Vec<SourceBatch>) -> Result<SourceStep, Report> {
+    fn apply(&mut self, mut batches: Vec<SourceBatch>, read: &Projection) -> Result<SourceStep, Report> {
         let mut offsets = Offsets::default();
         let mut dead = Vec::new();
         for batch in &mut batches {
@@ -153,25 +156,25 @@ impl SourceRelation {
         }
         let schema = self.spec.schema.arrow();
         let changes: Vec<_> = batches.iter().map(|b| b.changes.clone()).collect();
-        let delta = match &mut self.upsert {
+        let (delta, changed) = match &mut self.upsert {
             Some(upsert) => {
-                let output = upsert.step(&changes).map_err(|e| e.report())?;
+                let output = upsert.step_for(&changes, read).map_err(|e| e.report())?;
                 self.counts.ignored_deletes += output.ignored_deletes as u64;
                 dead.extend(output.unresolved.iter().filter_map(|(batch, row)| {
                     let batch = batches.get(*batch)?;
                     Some(unresolved(&self.spec.name, batch, *row))
                 }));
-                output.delta
+                (output.delta, output.changed)
             }
             None => {
                 // Rows of what is read.
                 let schema = changes.first().map_or(schema, |c| c.rows.schema());
                 let parts: Vec<ZSet> = changes.into_iter().map(|c| ZSet::of_rows(c.rows)).collect();
-                Delta(ZSet::concat(&schema, &parts).map_err(Report::internal)?)
+                (Delta(ZSet::concat(&schema, &parts).map_err(Report::internal)?), false)
             }
         };
         self.counts.dead += dead.len() as u64;
-        Ok(SourceStep { delta, dead, offsets })
+        Ok(SourceStep { delta, changed, dead, offsets })
     }
 }
 

@@ -48,7 +48,7 @@ use super::writes::Writes;
 
 pub use chunk::RowAt;
 pub use evict::Clean;
-use gather::gather;
+use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;
 pub use snapshot::ArrangementSnapshot;
@@ -98,15 +98,24 @@ impl Arrangement {
     /// All rows under each of `count` probes, which are columns of the key's types in the key's order; without key columns
     /// every probe finds everything. A null finds a null.
     pub fn lookup(&self, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
-        Ok(self.locate(keys, count)?.0)
-    }
-
-    /// [`Arrangement::lookup`], with the place of each row, which it has until the next change.
-    pub fn locate(&self, keys: &[ArrayRef], count: usize) -> Result<(Matches, Vec<RowAt>), StateError> {
         let rows = self.lock();
         let (probe, found, reach) = rows.find(&rows.probes(keys, count)?)?;
-        let matches = Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, &reach, |number| rows.view(number))? };
-        Ok((matches, found))
+        Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&rows.schema, &found, &reach, |number| rows.view(number))? })
+    }
+
+    /// The rows that [`Arrangement::lookup`] finds: the number of the probe, and the place, which a row has until the next
+    /// change.
+    pub fn find(&self, keys: &[ArrayRef], count: usize) -> Result<(Vec<u32>, Vec<RowAt>), StateError> {
+        let rows = self.lock();
+        let (probe, found, _) = rows.find(&rows.probes(keys, count)?)?;
+        Ok((probe, found))
+    }
+
+    /// Those columns of the rows at those places.
+    pub fn gather(&self, places: &[RowAt], columns: &[usize]) -> Result<Vec<ArrayRef>, StateError> {
+        let rows = self.lock();
+        let reach = rows.reach(places.iter().copied())?;
+        gather_columns(&rows.schema, places, columns, &reach, |number| rows.view(number))
     }
 
     /// Takes the rows at those places away, each named once, and adds rows of weight 1 that are not there, none twice.

@@ -1,6 +1,7 @@
 //! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
 
 mod explain_analyze;
+mod keyed;
 mod projections;
 mod queries;
 mod sink_queries;

@@ -14,7 +14,11 @@
 //!
 //! When no row is known the values are not either: the change is not applied and is reported as unresolved.
 //! A relation without a key takes inserts only and keeps nothing.
+//!
+//! Rows are kept whole. The change that goes on has the columns that somebody reads: of the rows that it takes back no
+//! others are looked at, unless a change leaves a value out.
 
+pub mod change;
 pub mod keyed;
 pub mod step;
 
@@ -28,7 +32,7 @@ use crate::dataflow::operators::slots::Slots;
 use crate::dataflow::operators::upsert::keyed::{Keyed, UpsertOutput};
 use crate::dataflow::operators::upsert::step::Step;
 use crate::state::{Arrangement, Find, TraceSet};
-use crate::types::{ObjectId, RelationSchema, TraceId};
+use crate::types::{ObjectId, Projection, RelationSchema, TraceId};
 use crate::zset::row_codec::canonical;
 use crate::zset::{ChangeBatch, ChangeOp, Delta, RowCodec, ZSet};
 
@@ -68,12 +72,18 @@ impl Upsert {
 
     /// Applies one epoch's operations, batch after batch.
     pub fn step(&mut self, changes: &[ChangeBatch]) -> Result<UpsertOutput, DataflowError> {
+        self.step_for(changes, &Projection::everything(self.schema.fields().len()))
+    }
+
+    /// [`Upsert::step`] for those who read no more than that of the rows; without a key the change is whole.
+    pub fn step_for(&mut self, changes: &[ChangeBatch], read: &Projection) -> Result<UpsertOutput, DataflowError> {
         let batches = changes.iter().map(|batch| self.fitted(&batch.rows)).collect::<Result<Vec<_>, _>>()?;
         match &self.keyed {
             _ if batches.is_empty() => {
-                Ok(UpsertOutput { delta: Delta::empty(self.schema.clone()), unresolved: Vec::new(), ignored_deletes: 0 })
+                let delta = Delta::empty(self.schema.clone());
+                Ok(UpsertOutput { delta, changed: false, unresolved: Vec::new(), ignored_deletes: 0 })
             }
-            Some(keyed) => Step::new(keyed, changes, &batches)?.run(&self.schema),
+            Some(keyed) => Step::new(keyed, changes, &batches)?.run(&self.schema, read),
             None => self.append(changes, &batches),
         }
     }
@@ -98,7 +108,7 @@ impl Upsert {
             parts.push(rows.filter(&inserts.into())?);
         }
         let delta = Delta(ZSet::concat(&self.schema, &parts)?);
-        Ok(UpsertOutput { delta, unresolved, ignored_deletes: 0 })
+        Ok(UpsertOutput { changed: !delta.is_empty(), delta, unresolved, ignored_deletes: 0 })
     }
 }
 

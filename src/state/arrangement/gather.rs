@@ -1,6 +1,6 @@
 //! Rows gathered from chunks, column by column.
 
-use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
@@ -19,6 +19,61 @@ pub type Held<'a> = (&'a View, Option<&'a FixedRows>);
 /// No page: all rows of a chunk.
 const ALL: u32 = u32::MAX;
 
+/// Where rows are: their chunks and pages, numbered anew, and for each row its chunk or page and its place in there.
+struct Picks<'a> {
+    used: Vec<&'a FixedRows>,
+    picks: Vec<(usize, usize)>,
+    weights: Vec<i64>,
+}
+
+impl<'a> Picks<'a> {
+    fn new(found: &[RowAt], reach: &'a Reach, view: impl Fn(u32) -> Option<Held<'a>>) -> Result<Picks<'a>, StateError> {
+        // Only the chunks and pages that are needed.
+        let mut used: Vec<&FixedRows> = Vec::new();
+        let mut places: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut held: Option<(u32, Held)> = None;
+        let mut latest = ((NONE.chunk, ALL), 0);
+        let mut picks = Vec::with_capacity(found.len());
+        let mut weights = Vec::with_capacity(found.len());
+        for at in found {
+            let (chunk, rows) = match held {
+                Some((number, held)) if number == at.chunk => held,
+                _ => {
+                    let missing = || StateError::Misuse(format!("an arrangement has no chunk {}", at.chunk));
+                    let found = view(at.chunk).ok_or_else(missing)?;
+                    found.0.body().use_now();
+                    held = Some((at.chunk, found));
+                    found
+                }
+            };
+            let row = at.row as usize;
+            let key = (at.chunk, if rows.is_some() { ALL } else { (row / PAGE) as u32 });
+            if latest.0 != key {
+                let place = match places.get(&key) {
+                    Some(place) => *place,
+                    None => {
+                        used.push(match rows {
+                            Some(rows) => rows,
+                            None => reach.row(chunk.body(), row)?.0,
+                        });
+                        places.insert(key, used.len() - 1);
+                        used.len() - 1
+                    }
+                };
+                latest = (key, place);
+            }
+            picks.push((latest.1, if rows.is_some() { row } else { row % PAGE }));
+            weights.push(chunk.weight(row));
+        }
+        Ok(Picks { used, picks, weights })
+    }
+
+    fn column(&self, column: usize) -> Result<ArrayRef, StateError> {
+        let arrays: Vec<_> = self.used.iter().map(|rows| rows.rows.column(column).as_ref()).collect();
+        Ok(interleave(&arrays, &self.picks)?)
+    }
+}
+
 /// The rows at those places, with their weights. `view` gives the chunk of a number; what is not in memory is in `reach`.
 pub fn gather<'a>(
     schema: &SchemaRef,
@@ -26,51 +81,27 @@ pub fn gather<'a>(
     reach: &'a Reach,
     view: impl Fn(u32) -> Option<Held<'a>>,
 ) -> Result<ZSet, StateError> {
-    // Only the chunks and pages that are needed, numbered anew.
-    let mut used: Vec<&FixedRows> = Vec::new();
-    let mut places: HashMap<(u32, u32), usize> = HashMap::new();
-    let mut held: Option<(u32, Held)> = None;
-    let mut latest = ((NONE.chunk, ALL), 0);
-    let mut picks = Vec::with_capacity(found.len());
-    let mut weights = Vec::with_capacity(found.len());
-    for at in found {
-        let (chunk, rows) = match held {
-            Some((number, held)) if number == at.chunk => held,
-            _ => {
-                let missing = || StateError::Misuse(format!("an arrangement has no chunk {}", at.chunk));
-                let found = view(at.chunk).ok_or_else(missing)?;
-                found.0.body().use_now();
-                held = Some((at.chunk, found));
-                found
-            }
-        };
-        let row = at.row as usize;
-        let key = (at.chunk, if rows.is_some() { ALL } else { (row / PAGE) as u32 });
-        if latest.0 != key {
-            let place = match places.get(&key) {
-                Some(place) => *place,
-                None => {
-                    used.push(match rows {
-                        Some(rows) => rows,
-                        None => reach.row(chunk.body(), row)?.0,
-                    });
-                    places.insert(key, used.len() - 1);
-                    used.len() - 1
-                }
-            };
-            latest = (key, place);
-        }
-        picks.push((latest.1, if rows.is_some() { row } else { row % PAGE }));
-        weights.push(chunk.weight(row));
-    }
-    if used.is_empty() {
+    if found.is_empty() {
         return Ok(ZSet::empty(schema.clone()));
     }
-    let columns = (0..schema.fields().len()).map(|column| {
-        let arrays: Vec<_> = used.iter().map(|rows| rows.rows.column(column).as_ref()).collect();
-        interleave(&arrays, &picks)
-    });
-    let options = RecordBatchOptions::new().with_row_count(Some(picks.len()));
-    let rows = RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_, _>>()?, &options)?;
-    Ok(ZSet::new(rows, Int64Array::from(weights)))
+    let picked = Picks::new(found, reach, view)?;
+    let columns = (0..schema.fields().len()).map(|column| picked.column(column)).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(found.len()));
+    let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+    Ok(ZSet::new(rows, Int64Array::from(picked.weights)))
+}
+
+/// Those columns of the rows at those places, likewise.
+pub fn gather_columns<'a>(
+    schema: &SchemaRef,
+    found: &[RowAt],
+    columns: &[usize],
+    reach: &'a Reach,
+    view: impl Fn(u32) -> Option<Held<'a>>,
+) -> Result<Vec<ArrayRef>, StateError> {
+    if found.is_empty() {
+        return Ok(columns.iter().map(|column| new_empty_array(schema.field(*column).data_type())).collect());
+    }
+    let picked = Picks::new(found, reach, view)?;
+    columns.iter().map(|column| picked.column(*column)).collect()
 }

@@ -207,8 +207,9 @@ fn rows_that_move(evict: bool) {
             rows.insert(&parse(COLUMNS, &(gone + &come))).unwrap();
         } else {
             let names = parse("k int8", &names);
-            let (found, places) = rows.locate(names.rows().columns(), names.len()).unwrap();
-            assert_eq!(found.rows.len(), names.len());
+            let (found, places) = rows.find(names.rows().columns(), names.len()).unwrap();
+            assert_eq!(found, (0..names.len() as u32).collect::<Vec<_>>());
+            assert_eq!(rows.gather(&places, &[1]).unwrap(), names.rows().columns());
             rows.exchange(&places, &parse(COLUMNS, &come)).unwrap();
         }
         let expected: String = model.iter().map(|(key, value)| line(*key, *value, 1)).collect();

@@ -19,8 +19,11 @@ pub struct Keyed {
 /// What one step gives.
 #[derive(Clone, Debug)]
 pub struct UpsertOutput {
-    /// The change of the relation; no row twice when the relation has a key, each row by itself when it has none.
+    /// What is read of the change of the relation; whole rows are named once when the relation has a key, each row by itself
+    /// when it has none.
     pub delta: Delta,
+    /// Whether the relation has changed, also in what is not read.
+    pub changed: bool,
     /// Changes that could not be applied, as positions: the batch, and the row in it.
     pub unresolved: Vec<(usize, usize)>,
     /// Deletes of keys that were not there.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_empty_array};
 use arrow::compute::{concat, interleave, take};
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
+use crate::dataflow::operators::upsert::change::{Change, Paired};
 use crate::dataflow::operators::upsert::keyed::{Keyed, UpsertOutput};
 use crate::state::RowAt;
+use crate::types::{Part, Projection};
 use crate::zset::row_codec::canonical;
-use crate::zset::{ChangeBatch, ChangeOp, Delta, Groups, KeyColumns, ZSet};
+use crate::zset::{ChangeBatch, ChangeOp, Delta, Groups, ZSet};
 
 /// Where a row's values are: a source of rows and a row in it, for the whole row or for each column.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,10 +46,12 @@ struct Slot<T> {
 pub struct Step<'a> {
     keyed: &'a Keyed,
     changes: &'a [ChangeBatch],
-    /// Where images point: stored rows, rows in limbo, the batches.
+    /// Where images point behind the stored rows: rows in limbo, the batches.
     sources: Vec<RecordBatch>,
     /// Where each of the stored rows is.
     places: Vec<RowAt>,
+    /// The columns in which images of new rows, or of rows in limbo, point to stored rows.
+    carried: Vec<bool>,
     /// For each batch and row its key; for each entry of `moved` its other key.
     key_ids: Vec<Vec<u32>>,
     moved_ids: Vec<Vec<u32>>,
@@ -76,7 +80,7 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        let (stored, places) = keyed.rows.locate(&columns, count)?;
+        let (found, places) = keyed.rows.find(&columns, count)?;
         let keys =
             if pairs.is_empty() { Vec::new() } else { keyed.codec.encode(&columns)?.iter().map(|key| key.data().to_vec()).collect() };
         let side = |ids: Vec<u32>| {
@@ -89,20 +93,22 @@ impl<'a> Step<'a> {
 
         let mut current: Vec<Slot<Image>> = (0..count).map(|_| Slot { before: None, now: None }).collect();
         let mut limbo: Vec<Slot<Image>> = pairs.iter().map(|_| Slot { before: None, now: None }).collect();
-        for (slots, source, probe) in [(&mut current, STORED, &stored.probe), (&mut limbo, LIMBO, &waiting.probe)] {
-            for (row, id) in probe.values().iter().enumerate() {
+        for (slots, source, probe) in [(&mut current, STORED, &found[..]), (&mut limbo, LIMBO, &waiting.probe.values()[..])] {
+            for (row, id) in probe.iter().enumerate() {
                 let image = Some(Image::Whole(source, row));
                 slots[*id as usize] = Slot { before: image.clone(), now: image };
             }
         }
         let marks = pairs.iter().map(|(old, new)| keyed.marks.get(&mark(&keys, *old, *new)).map(|_| ()));
         let marks = marks.map(|mark| Slot { before: mark, now: mark }).collect();
-        let mut sources = vec![stored.rows.rows().clone(), waiting.rows.rows().project(&row_columns)?];
+        let mut sources = vec![waiting.rows.rows().project(&row_columns)?];
         sources.extend_from_slice(batches);
-        Ok(Step { keyed, changes, sources, places, key_ids, moved_ids, keys, current, moves, limbo, marks })
+        let carried = vec![false; row_columns.len()];
+        Ok(Step { keyed, changes, sources, places, carried, key_ids, moved_ids, keys, current, moves, limbo, marks })
     }
 
-    pub fn run(mut self, schema: &SchemaRef) -> Result<UpsertOutput, DataflowError> {
+    /// The change has what is read of the rows.
+    pub fn run(mut self, schema: &SchemaRef, read: &Projection) -> Result<UpsertOutput, DataflowError> {
         let (mut unresolved, mut ignored_deletes, mut truncated) = (Vec::new(), 0, false);
         let changes = self.changes;
         for (b, batch) in changes.iter().enumerate() {
@@ -125,8 +131,8 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        let delta = self.commit(schema, truncated)?;
-        Ok(UpsertOutput { delta, unresolved, ignored_deletes })
+        let (delta, changed) = self.commit(schema, read, truncated)?;
+        Ok(UpsertOutput { delta, changed, unresolved, ignored_deletes })
     }
 
     /// Makes the row of batch `b` the current one of key `id`; false when it leaves out values that are not known.
@@ -144,9 +150,10 @@ impl<'a> Step<'a> {
         let unchanged = &self.changes[b].unchanged;
         let left_out =
             |column: usize| unchanged.get(column).and_then(Option::as_ref).is_some_and(|rows| row < rows.len() && rows.value(row));
-        let columns = self.sources[STORED].num_columns();
+        let columns = self.carried.len();
         let image = if (0..columns).any(left_out) {
             let Some(prior) = prior.or_else(|| self.current[id as usize].now.clone()) else { return false };
+            carry(&mut self.carried, &prior, left_out);
             let here = (BATCHES + b, row);
             Image::Mixed((0..columns).map(|column| if left_out(column) { prior.at(column) } else { here }).collect())
         } else {
@@ -164,66 +171,71 @@ impl<'a> Step<'a> {
             && let Some(at) = self.moves.get(&(id, to))
             && self.marks[*at].now.take().is_none()
         {
+            gone.iter().for_each(|image| carry(&mut self.carried, image, |_| true));
             self.limbo[*at].now = gone;
         }
         deleted
     }
 
-    /// Brings the state to what the slots say now; the change of the relation.
-    fn commit(self, schema: &SchemaRef, truncated: bool) -> Result<Delta, DataflowError> {
+    /// Brings the state to what the slots say now; what is read of the change of the relation, and whether there is one.
+    fn commit(self, schema: &SchemaRef, read: &Projection, truncated: bool) -> Result<(Delta, bool), DataflowError> {
         let keyed = self.keyed;
-        let delta = if truncated {
-            let come = self.rows(schema, &split(&self.current, true).1, &[])?;
-            let gone = keyed.rows.clear()?;
-            keyed.rows.insert_distinct(&come)?;
-            ZSet::concat(schema, [&gone, &come])?.combined()?
-        } else {
-            let change = self.change(schema)?;
-            keyed.rows.exchange(&change.gone, &change.delta.take(&change.come)?)?;
-            change.delta
-        };
+        let is_wanted = |column: usize| self.carried[column] || (!truncated && *read.part(column) != Part::Nothing);
+        let stored = self.stored(schema, is_wanted)?;
+        // They are made before any row moves.
+        let (left, waits) = split(&self.limbo, truncated);
         let mut pairs = vec![(0, 0); self.limbo.len()];
         self.moves.iter().for_each(|(pair, at)| pairs[*at] = *pair);
-        let (before, now) = split(&self.limbo, truncated);
-        if truncated {
+        let left = if truncated { Vec::new() } else { left };
+        let left = self.rows(&stored, keyed.limbo.schema(), &left, &pairs)?;
+        let waits = self.rows(&stored, keyed.limbo.schema(), &waits, &pairs)?;
+
+        let (before, now) = split(&self.current, truncated);
+        let come = self.rows(&stored, schema, &now, &[])?;
+        let result = if truncated {
+            let gone = keyed.rows.clear()?;
+            keyed.rows.insert_distinct(&come)?;
             keyed.limbo.clear()?;
+            let delta = ZSet::concat(schema, [&gone, &come])?.combined()?;
+            let changed = !delta.is_empty();
+            (Delta(delta.with_rows(read.apply(delta.rows(), &read.schema(schema))?)), changed)
         } else {
-            keyed.limbo.insert(&self.rows(keyed.limbo.schema(), &before, &pairs)?.negate())?;
-        }
-        keyed.limbo.insert(&self.rows(keyed.limbo.schema(), &now, &pairs)?)?;
+            let gone = before.iter().map(|(slot, image)| (*slot, image.at(0).1)).collect();
+            let paired = Paired { gone, come: now.iter().map(|(slot, _)| *slot).collect() };
+            let change = Change::new(schema, read, &paired, &stored, come)?;
+            let gone: Vec<RowAt> = change.gone.iter().map(|row| self.places[*row]).collect();
+            let changed = !(gone.is_empty() && change.come.is_empty());
+            keyed.rows.exchange(&gone, &change.come)?;
+            (change.delta, changed)
+        };
+        keyed.limbo.insert(&left.negate())?;
+        keyed.limbo.insert(&waits)?;
         for ((old, new), slot) in pairs.iter().zip(&self.marks).filter(|(_, slot)| slot.before != slot.now) {
             keyed.marks.set(&mark(&self.keys, *old, *new), slot.now.map(|()| &b""[..]));
         }
-        Ok(Delta(delta))
+        Ok(result)
     }
 
-    /// The rows that go and the rows that come, without those that come as they went.
-    fn change(&self, schema: &SchemaRef) -> Result<Change, DataflowError> {
-        let (before, now) = split(&self.current, false);
-        let rows = self.rows(schema, &[before.as_slice(), now.as_slice()].concat(), &[])?.into_parts().0;
-        let weights = Int64Array::from([vec![-1; before.len()], vec![1; now.len()]].concat());
-        let whole = KeyColumns::new(rows.columns(), rows.num_rows())?;
-        let mut kept = vec![true; rows.num_rows()];
-        let mut come = now.iter().enumerate().peekable();
-        for (gone, (slot, _)) in before.iter().enumerate() {
-            while come.next_if(|(_, (other, _))| other < slot).is_some() {}
-            if let Some((at, _)) = come.next_if(|(_, (other, _))| other == slot) {
-                let at = before.len() + at;
-                let same = whole.equal(gone, at);
-                (kept[gone], kept[at]) = (!same, !same);
-            }
-        }
-        // What was there before is a row that is stored.
-        let place = |(_, image): &(usize, &Image)| self.places[image.at(0).1];
-        let gone: Vec<RowAt> = before.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(image, _)| place(image)).collect();
-        let all = ZSet::new(rows, weights);
-        let delta = if kept.contains(&false) { all.filter(&BooleanArray::from(kept))? } else { all };
-        let come = UInt32Array::from_iter_values(gone.len() as u32..delta.len() as u32);
-        Ok(Change { gone, come, delta })
+    /// The wanted columns of the stored rows; the others are empty.
+    fn stored(&self, schema: &SchemaRef, is_wanted: impl Fn(usize) -> bool) -> Result<Vec<ArrayRef>, DataflowError> {
+        let wanted: Vec<usize> = (0..self.carried.len()).filter(|column| is_wanted(*column)).collect();
+        let mut gathered = self.keyed.rows.gather(&self.places, &wanted)?.into_iter();
+        let column = |column: usize| match is_wanted(column) {
+            true => gathered.next(),
+            false => None,
+        };
+        let columns = (0..self.carried.len()).map(column).zip(schema.fields());
+        Ok(columns.map(|(column, field)| column.unwrap_or_else(|| new_empty_array(field.data_type()))).collect())
     }
 
     /// The rows of the images, each once; behind the old and the new key when `pairs` gives them by the images' numbers.
-    fn rows(&self, schema: &SchemaRef, images: &[(usize, &Image)], pairs: &[(u32, u32)]) -> Result<ZSet, DataflowError> {
+    fn rows(
+        &self,
+        stored: &[ArrayRef],
+        schema: &SchemaRef,
+        images: &[(usize, &Image)],
+        pairs: &[(u32, u32)],
+    ) -> Result<ZSet, DataflowError> {
         if images.is_empty() {
             return Ok(ZSet::empty(schema.clone()));
         }
@@ -234,13 +246,19 @@ impl<'a> Step<'a> {
                 columns.extend_from_slice(self.keyed.codec.decode(keys)?.columns());
             }
         }
-        for column in 0..self.sources[STORED].num_columns() {
-            let values: Vec<&dyn Array> = self.sources.iter().map(|source| source.column(column).as_ref()).collect();
+        for (column, stored) in stored.iter().enumerate() {
+            let sources = self.sources.iter().map(|source| source.column(column));
+            let values: Vec<&dyn Array> = std::iter::once(stored).chain(sources).map(|values| values.as_ref()).collect();
             let at: Vec<(usize, usize)> = images.iter().map(|(_, image)| image.at(column)).collect();
             columns.push(interleave(&values, &at)?);
         }
         Ok(ZSet::of_rows(RecordBatch::try_new(schema.clone(), columns)?))
     }
+}
+
+/// Notes the columns, of those asked for, in which the image points to a stored row.
+fn carry(carried: &mut [bool], image: &Image, is_asked: impl Fn(usize) -> bool) {
+    carried.iter_mut().enumerate().for_each(|(column, carried)| *carried |= is_asked(column) && image.at(column).0 == STORED);
 }
 
 /// The images that go and the ones that come, with their numbers; after a truncation all that is there has come.
@@ -249,14 +267,6 @@ fn split(slots: &[Slot<Image>], truncated: bool) -> (Vec<(usize, &Image)>, Vec<(
     let before = changed().filter_map(|(at, slot)| Some((at, slot.before.as_ref()?))).collect();
     let now = changed().filter_map(|(at, slot)| Some((at, slot.now.as_ref()?))).collect();
     (before, now)
-}
-
-/// What becomes of a relation.
-struct Change {
-    gone: Vec<RowAt>,
-    /// Positions in the delta; the rows that go stand before them.
-    come: UInt32Array,
-    delta: ZSet,
 }
 
 /// The distinct keys that operations name.

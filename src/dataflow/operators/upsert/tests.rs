@@ -258,6 +258,64 @@ fn histories_end_in_the_map_of_rows() {
     }
 }
 
+/// Any operations, placeholders without a row and moves by halves among them.
+fn any_operations(rng: &mut SmallRng) -> String {
+    let operation = |rng: &mut SmallRng| {
+        let (key, other, value) = (rng.random_range(0..5), rng.random_range(0..5), rng.random_range(0..2));
+        let big = if rng.random_bool(0.4) { TOAST.to_string() } else { format!("b{}", rng.random_range(0..2)) };
+        match rng.random_range(0..20) {
+            0 => "t".to_string(),
+            1..4 => format!("d {key}"),
+            4..7 => format!("d {key}>{other}"),
+            7..10 => format!("u {key}<{other} {big} {value}"),
+            _ => format!("u {key} {big} {value}"),
+        }
+    };
+    (0..rng.random_range(0..7)).map(|_| operation(rng)).collect::<Vec<_>>().join(", ")
+}
+
+/// Whatever is read of it: the change is that part of the whole change, and the rows that are kept are whole.
+#[test]
+fn a_change_has_what_is_read_of_it() {
+    for seed in 0..400 {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let (mut whole, mut some) = (Steps::new(), Steps::new());
+        for epoch in 0..12 {
+            let mut read = Projection::nothing(3);
+            (0..3).filter(|_| rng.random_bool(0.4)).for_each(|column| read.add(column));
+            let batches = [batch(&any_operations(&mut rng)), batch(&any_operations(&mut rng))];
+            let before = whole.rows();
+            let expected = whole.upsert.step(&batches).unwrap();
+            let output = some.upsert.step_for(&batches, &read).unwrap();
+            let schema = read.schema(&relation().arrow());
+            let part = expected.delta.0.with_rows(read.apply(expected.delta.0.rows(), &schema).unwrap());
+            let at = format!("seed {seed}, epoch {epoch}, {read:?}");
+            assert_eq!(output.delta.schema(), schema, "{at}");
+            assert_eq!(print(&output.delta.0.consolidate().unwrap()), print(&part.consolidate().unwrap()), "{at}");
+            assert_eq!((&output.unresolved, output.ignored_deletes), (&expected.unresolved, expected.ignored_deletes), "{at}");
+            assert_eq!((some.rows(), some.waiting()), (whole.rows(), whole.waiting()), "{at}");
+            assert!(output.changed || whole.rows() == before, "{at}");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_the_same_in_what_is_read_makes_no_change() {
+    let mut steps = Steps::new();
+    let mut read = Projection::nothing(3);
+    read.add(2);
+    steps.step("u 1 a 5, u 2 b 6");
+    let output = steps.upsert.step_for(&[batch("u 1 c 5, u 2 d 7")], &read).unwrap();
+    assert_eq!(print(&output.delta.0.consolidate().unwrap()), "NULL NULL 6 -1\nNULL NULL 7 +1\n");
+    let output = steps.upsert.step_for(&[batch("u 1 e 5")], &read).unwrap();
+    assert!(output.delta.is_empty() && output.changed);
+    assert_eq!(steps.rows(), "d 2 7 +1\ne 1 5 +1\n");
+    let output = steps.upsert.step_for(&[batch("u 3 x 1, d 2")], &Projection::nothing(3)).unwrap();
+    assert_eq!(output.delta.0.weights().values(), &[-1, 1], "rows are counted, whatever is read of them");
+    let output = steps.upsert.step_for(&[batch("d 9")], &read).unwrap();
+    assert!(output.delta.is_empty() && !output.changed);
+}
+
 #[test]
 fn the_test_text_is_read_as_meant() {
     let read = batch("u 2<1 TOAST 3, d 1>2");
