@@ -34,6 +34,8 @@ macro_rules! points {
 }
 
 points! {
+    /// Before tables take a transaction's changes in, nothing of which is durable; an error answers it alone.
+    TablesStep = "tables.step";
     /// An epoch's input is chosen, nothing of it is durable.
     EpochSealed = "epoch.sealed";
     /// The epoch is in the journal, no relation has seen it.

@@ -8,6 +8,7 @@ mod support;
 use std::time::Duration;
 
 use rand::Rng;
+use support::floe::Launch;
 use support::shop::{self, Shop};
 use support::{Floe, eventually, progress, services};
 
@@ -181,4 +182,32 @@ fn a_second_process_on_the_same_state_is_refused() {
     assert!(failed.status.is_some_and(|s| !s.success()), "{failed:?}");
     assert!(failed.log.contains("in use"), "{}", failed.log);
     assert_eq!(first.sql().lines("SELECT count(*) FROM t"), ["0"], "the first one goes on");
+}
+
+/// A table that cannot take a transaction in: the client hears of it, and neither a reader nor a restart finds the rows.
+#[test]
+fn a_commit_that_a_table_does_not_take_is_answered_with_the_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let environment = [("FLOE_FAILPOINTS", "tables.step=error@3")];
+    let launch = Launch { environment: &environment, ..Launch::default() };
+    let mut floe = Floe::launch(&data, support::free_port(), launch).expect("floe starts");
+    let sql = floe.sql();
+    sql.run("CREATE TABLE one (id BIGINT PRIMARY KEY)");
+    sql.run("CREATE TABLE two (id BIGINT)");
+    sql.run("CREATE MATERIALIZED VIEW both AS SELECT count(*) AS n FROM one JOIN two USING (id)");
+    sql.run("INSERT INTO one VALUES (1)");
+    sql.run("INSERT INTO two VALUES (1)");
+    sql.run("BEGIN");
+    sql.run("INSERT INTO one VALUES (2)");
+    sql.run("INSERT INTO two VALUES (2)");
+    assert_eq!(sql.error("COMMIT").sqlstate, "58030");
+    let there = |sql: &support::Sql| ["SELECT id FROM one", "SELECT id FROM two", "SELECT n FROM both"].map(|query| sql.lines(query));
+    assert_eq!(there(&sql), [["1"], ["1"], ["1"]]);
+    floe.kill();
+    let floe = Floe::on(&data);
+    let sql = floe.sql();
+    assert_eq!(there(&sql), [["1"], ["1"], ["1"]]);
+    sql.run("INSERT INTO one VALUES (2)");
+    assert_eq!(sql.lines("SELECT id FROM one ORDER BY id"), ["1", "2"]);
 }

@@ -31,6 +31,7 @@ use super::relation::{Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
 use super::system_settings::SystemSettings;
 use super::table;
+use super::take_changes::take_changes;
 
 /// How much of what waits goes into one epoch.
 const EPOCH_EVENTS: usize = 64;
@@ -133,7 +134,7 @@ pub struct Sealed {
     pub offsets: BTreeMap<ObjectId, Offsets>,
     /// Sources whose rows have changed, also in what nobody reads of the changes.
     pub changed: BTreeSet<ObjectId>,
-    /// What cannot be read again: the changes of tables.
+    /// What cannot be read again: the changes of tables, which have taken them already.
     pub tables: Vec<(ObjectId, Delta)>,
 }
 
@@ -247,7 +248,10 @@ impl Driver {
     /// One epoch, if there is anything to do in it.
     fn advance(&mut self) -> Result<(), Report> {
         let mut sealed = Sealed::default();
-        self.seal_changes(&mut sealed);
+        if self.seal_changes(&mut sealed) {
+            // Whoever reads such a table is told at once, whether there is an epoch or not.
+            self.publish();
+        }
         self.seal_sources(&mut sealed);
         if !(sealed.deltas.is_empty() && sealed.offsets.is_empty()) {
             FailPoint::EpochSealed.reach()?;
@@ -270,9 +274,10 @@ impl Driver {
     }
 
     /// Takes transactions into the epoch: those that touch no table which an earlier one of this epoch touched. What
-    /// cannot be done is answered at once and leaves nothing behind; the rest waits for the next epoch.
-    fn seal_changes(&mut self, sealed: &mut Sealed) {
-        let mut touched = BTreeSet::new();
+    /// cannot be done is answered at once and leaves nothing behind; the rest waits for the next epoch. Whether a table has
+    /// stopped.
+    fn seal_changes(&mut self, sealed: &mut Sealed) -> bool {
+        let (mut touched, mut stopped) = (BTreeSet::new(), false);
         let mut later = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {
             let tables: BTreeSet<ObjectId> = waiting.changes.iter().map(|(table, _)| *table).collect();
@@ -280,7 +285,7 @@ impl Driver {
                 later.push(waiting);
                 continue;
             }
-            match self.check_changes(&waiting.changes) {
+            match self.check_changes(&waiting.changes).and_then(|()| take_changes(&mut self.relations, &waiting.changes)) {
                 Ok(()) => {
                     touched.extend(tables);
                     for (table, delta) in waiting.changes.into_iter().filter(|(_, d)| !d.is_empty()) {
@@ -290,18 +295,24 @@ impl Driver {
                     self.committing.push(waiting.reply);
                 }
                 Err(report) => {
+                    stopped |= tables.iter().any(|id| self.relations.get(id).is_some_and(|table| table.failed.is_some()));
                     let _ = waiting.reply.send(Err(report));
                 }
             }
         }
         self.waiting = later;
+        stopped
     }
 
     fn check_changes(&self, changes: &[(ObjectId, Delta)]) -> Result<(), Report> {
         for (id, delta) in changes {
             let gone = || Report::error(SqlState::UNDEFINED_TABLE, "the table was dropped before the transaction was committed");
             let entry = self.catalog.get(*id).ok_or_else(gone)?;
-            let rows = self.relations.get(id).and_then(Relation::rows).ok_or_else(gone)?;
+            let relation = self.relations.get(id).ok_or_else(gone)?;
+            if let Some(failed) = &relation.failed {
+                return Err(failed.clone());
+            }
+            let rows = relation.rows().ok_or_else(gone)?;
             table::check(entry, &rows.snapshot(), delta)?;
         }
         Ok(())
@@ -355,13 +366,15 @@ impl Driver {
     /// Runs every relation once for the sealed input. A relation that fails stops alone.
     pub fn step(&mut self, epoch: Epoch, now: i64, sealed: Sealed) {
         let started = Instant::now();
-        let Sealed { mut deltas, offsets, changed, .. } = sealed;
+        let Sealed { mut deltas, offsets, changed, tables } = sealed;
+        let taken: BTreeSet<ObjectId> = tables.into_iter().map(|(table, _)| table).collect();
         for (id, relation) in &mut self.relations {
             if relation.failed.is_some() {
                 continue;
             }
             let result = match &mut relation.kind {
                 RelationKind::Source(_) => Ok(()),
+                RelationKind::Stored(_) if taken.contains(id) => Ok(()),
                 RelationKind::Stored(rows) => match deltas.get(id) {
                     Some(delta) => rows.step(delta).map_err(|e| e.report()),
                     None => Ok(()),

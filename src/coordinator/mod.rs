@@ -44,6 +44,7 @@ mod start;
 mod stop;
 mod system_settings;
 mod table;
+mod take_changes;
 #[cfg(test)]
 mod tests;
 

@@ -38,7 +38,7 @@ fn meaning(point: FailPoint) -> Meaning {
         EpochSealed | JournalWritten | EpochStepped | EpochPublished => Meaning::StopsAll,
         CheckpointCollected | CheckpointWrite | CheckpointWritten | CheckpointTold => Meaning::StopsAll,
         DefinitionWritten | DropMade | DropWritten => Meaning::StopsAll,
-        BackfillChunk | DefinitionMade => Meaning::StopsStatement,
+        TablesStep | BackfillChunk | DefinitionMade => Meaning::StopsStatement,
         ViewStep => Meaning::StopsView,
         SinkPrepared | SinkRecorded | CommitReady | CommitLanded | SinkCommitted | SinkForgot => Meaning::TriedAgain,
         RecoveryLoaded | RecoveryReplay | RecoveryDone => Meaning::StopsStart,
