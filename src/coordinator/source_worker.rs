@@ -1,7 +1,7 @@
 //! A source's thread: polls, decodes, and hands records to the epoch driver, no faster than it takes them.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use crate::sources::{Budget, Reading, Source, SourceSpec};
@@ -108,7 +108,10 @@ impl Reader {
                 std::thread::sleep(Duration::from_millis(1));
                 continue;
             }
-            match source.poll(POLL) {
+            // Where nobody tells when something comes, the wait is for the next look or for an order.
+            let pause = source.pause();
+            let wait = if pause.is_some() { Duration::ZERO } else { POLL.wait };
+            match source.poll(Budget { wait, ..POLL }) {
                 Ok(batches) => {
                     if failing {
                         failing = false;
@@ -123,6 +126,16 @@ impl Reader {
                         let Ok(order) = self.inbox.recv() else { return };
                         if !self.obey(order, Some(source.as_mut())) {
                             return;
+                        }
+                    } else if let Some(pause) = pause {
+                        match self.inbox.recv_timeout(pause) {
+                            Ok(order) => {
+                                if !self.obey(order, Some(source.as_mut())) {
+                                    return;
+                                }
+                            }
+                            Err(RecvTimeoutError::Timeout) => {}
+                            Err(RecvTimeoutError::Disconnected) => return,
                         }
                     }
                 }
@@ -162,8 +175,8 @@ impl Reader {
     fn wait_to_retry(&self) -> bool {
         match self.inbox.recv_timeout(RETRY) {
             Ok(order) => self.obey(order, None),
-            Err(mpsc::RecvTimeoutError::Timeout) => true,
-            Err(mpsc::RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
         }
     }
 

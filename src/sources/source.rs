@@ -55,6 +55,12 @@ pub trait Source: Send {
     /// `budget.wait`. After an error the source is still at its last position, and polling again tries again.
     fn poll(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError>;
 
+    /// After how long it is worth while to poll again when a poll brought nothing; `None` where a poll waits by itself, and
+    /// ends as soon as something comes.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
     /// The ends of all partitions at this moment: what a reader has to reach to have seen all that is there now.
     fn ends(&mut self) -> Result<Offsets, SourceError>;
 

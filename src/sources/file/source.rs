@@ -18,9 +18,12 @@ use crate::sources::source::{Budget, Source, SourceBatch};
 use crate::sources::spec::SourceSpec;
 use crate::types::{Offsets, Report, SqlState};
 
-/// How often new files are looked for, and how long a poll sleeps between two looks at files that have not grown.
+/// How often new files are looked for.
 const REFRESH: Duration = Duration::from_millis(500);
+/// How long it is between two looks at files that have not grown: while data comes, and once none has come for a while.
 const PAUSE: Duration = Duration::from_millis(10);
+const LONG_PAUSE: Duration = Duration::from_millis(40);
+const QUIET: Duration = Duration::from_secs(1);
 /// Where a round has brought less, there is no more.
 const LITTLE: usize = 256 << 10;
 /// How much is looked at before it is decoded: what a core has near.
@@ -32,6 +35,8 @@ pub struct FileSource {
     files: BTreeMap<String, Tail>,
     replaying: bool,
     refreshed: Option<Instant>,
+    /// When something was read last.
+    grew: Instant,
     /// The file that the last poll ended with: the next one starts behind it.
     turn: Option<String>,
     finished: bool,
@@ -46,6 +51,7 @@ impl FileSource {
             files: BTreeMap::new(),
             replaying: false,
             refreshed: None,
+            grew: Instant::now(),
             turn: None,
             finished: false,
         })
@@ -330,6 +336,7 @@ impl Source for FileSource {
             self.refresh()?;
             let batches = self.rounds(budget)?;
             if !batches.is_empty() {
+                self.grew = Instant::now();
                 return Ok(batches);
             }
             self.finished = !self.config.follow && !self.replaying;
@@ -339,6 +346,10 @@ impl Source for FileSource {
             }
             thread::sleep(left.min(PAUSE));
         }
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        Some(if self.grew.elapsed() < QUIET { PAUSE } else { LONG_PAUSE })
     }
 
     fn ends(&mut self) -> Result<Offsets, SourceError> {
