@@ -7,6 +7,9 @@ of the first answer that shows it, so it contains the question's own time. Check
 lookup: 100,000 events a second come in from a file; this process asks for one row of a view by its key, through a prepared
 statement of psycopg over loopback. The time is the client's: it holds the driver's, the kernel's and the server's share.
 `SELECT 1` the same way is the floor.
+
+In the server: what `floe_statement_seconds` in /metrics counted of the same statements meanwhile, from the first message of a
+statement to the last byte of its answer.
 """
 
 import multiprocessing
@@ -18,11 +21,12 @@ import time
 import psycopg
 
 from common import Busy, finish, kafka_options, parser, percentile, say, table, wait_for_quiet
-from server import Server, machine_busy
+from server import Server, machine_busy, quantile
 from writer import block as block_of, to_file, to_topic
 
 COLUMNS = "n BIGINT, k BIGINT, amount BIGINT, at BIGINT, note VARCHAR"
 KEYS = 10_000
+SELECTS = 'kind="select"'
 TOPIC = f"floe-bench-latency-{os.getpid()}"
 
 
@@ -45,6 +49,9 @@ class Load:
         self.writer = multiprocessing.Process(target=target, args=(where, rate, options.seconds + 2, KEYS, self.times), daemon=True)
         self.others, self.used, self.begin, self.own = machine_busy(), self.server.cpu(), time.perf_counter(), own()
         self.writer.start()
+
+    def selects(self):
+        return self.server.counts("floe_statement_seconds", SELECTS)
 
     def end(self):
         """What the server used of a core, and what all others but this client and the writer did."""
@@ -77,7 +84,7 @@ def freshness(options, input):
     found, seen, cursor, asked = [], 0, load.client.cursor(), []
     end = time.perf_counter() + options.seconds
     # The first second warms everything up.
-    warm = time.perf_counter() + 1
+    warm, counted = time.perf_counter() + 1, load.selects()
     while time.perf_counter() < end:
         before = time.perf_counter()
         newest = cursor.execute("SELECT n FROM newest").fetchone()[0]
@@ -90,25 +97,28 @@ def freshness(options, input):
         seen = max(seen, visible)
         time.sleep(0.0005)
     result = {"p50": percentile(found, 50), "p99": percentile(found, 99), "max": max(found), "select_p50": percentile(asked, 50)}
+    result["inside"] = quantile(counted, load.selects(), 0.99)
     return result | {"events": len(found) * block} | load.end()
 
 
-def lookup(options):
+def lookup(options, text, values):
+    """One prepared statement again and again, with what `values` gives each time."""
     load = Load(options, "file", options.lookup_rate, [
         "CREATE MATERIALIZED VIEW by_key AS SELECT k, count(*) AS n, sum(amount) AS total FROM events GROUP BY k;",
     ])
-    cursor, draw, found = load.client.cursor(), random.Random(1), {"SELECT 1": [], "by key": []}
-    end, warm = time.perf_counter() + options.seconds, time.perf_counter() + 1
+    cursor, found = load.client.cursor(), []
+    end, warm, counted = time.perf_counter() + options.seconds, time.perf_counter() + 1, None
     while time.perf_counter() < end:
-        for name, text, values in (("SELECT 1", "SELECT 1", None), ("by key", "SELECT n, total FROM by_key WHERE k = %s", (draw.randrange(KEYS),))):
-            before = time.perf_counter()
-            cursor.execute(text, values).fetchone()
-            now = time.perf_counter()
-            if now > warm:
-                found[name].append(now - before)
+        given = values()
+        before = time.perf_counter()
+        cursor.execute(text, given).fetchone()
+        now = time.perf_counter()
+        if now > warm:
+            counted = counted or load.selects()
+            found.append(now - before)
         time.sleep(0.002)
-    used = load.end()
-    return {name: {"p50": percentile(times, 50), "p99": percentile(times, 99), "max": max(times), "asked": len(times)} | used for name, times in found.items()}
+    inside = quantile(counted, load.selects(), 0.99)
+    return {"p50": percentile(found, 50), "p99": percentile(found, 99), "max": max(found), "inside": inside, "asked": len(found)} | load.end()
 
 
 def millis(seconds):
@@ -128,7 +138,7 @@ def main():
     def add(name, found):
         rows.append({"what": name} | found)
         busy.note(found["others"])
-        lines.append([name] + [millis(found[key]) for key in ("p50", "p99", "max")] + [f"{found['events_s']:,.0f}", f"{found['server']:.0%}"])
+        lines.append([name] + [millis(found[key]) for key in ("p50", "p99", "max", "inside")] + [f"{found['events_s']:,.0f}", f"{found['server']:.0%}"])
         say(" | ".join(lines[-1]))
     try:
         if "freshness" in wanted:
@@ -136,15 +146,17 @@ def main():
                 wait_for_quiet(options.quiet)
                 add(f"freshness, {'a file' if input == 'file' else 'a Kafka topic'}", freshness(options, input))
         if "lookup" in wanted:
-            wait_for_quiet(options.quiet)
-            for name, found in lookup(options).items():
-                add(f"look-up, {name}", found)
+            draw = random.Random(1)
+            by_key = ("SELECT n, total FROM by_key WHERE k = %s", lambda: (draw.randrange(KEYS),))
+            for name, (text, values) in {"SELECT 1": ("SELECT 1", lambda: None), "by key": by_key}.items():
+                wait_for_quiet(options.quiet)
+                add(f"look-up, {name}", lookup(options, text, values))
     finally:
         if "kafka" in options.inputs and "freshness" in wanted:
             import topics
             topics.remove(TOPIC)
     text = f"Milliseconds at the client, over loopback, {options.seconds} s each.\n\n"
-    head = ["what", "p50 ms", "p99 ms", "max ms", "events/s meanwhile", "floe's CPU, of a core"]
+    head = ["what", "p50 ms", "p99 ms", "max ms", "p99 in the server ms", "events/s meanwhile", "floe's CPU, of a core"]
     finish(options, "latency", text + table(head, lines), rows, busy)
 
 

@@ -126,6 +126,11 @@ class Server:
         pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
+    def counts(self, histogram, labels=""):
+        """How many a histogram of /metrics has counted up to each of its bounds."""
+        start = f"{histogram}_bucket{{{labels}{',' if labels else ''}le=\""
+        return {float(name[len(start):-2]): count for name, count in self.metrics().items() if name.startswith(start)}
+
     def stalls(self):
         """For how many seconds each checkpoint stopped the epochs; needs `log=STALLS`."""
         found = (re.search(r"micros=(\d+)", plain(line)) for line in self.lines() if "a checkpoint was put together" in line)
@@ -172,6 +177,18 @@ def first_line(text):
     lines = [line for line in text.splitlines() if line.strip()] or ["no reason given"]
     line = next((line for line in lines if "error:" in line.lower()), lines[0])
     return re.sub(r"^.*?error:\s*", "", line, flags=re.IGNORECASE)
+
+
+def quantile(before, after, share):
+    """The value below which that share lies of what a histogram has counted between two looks; even between bounds."""
+    bounds = sorted(after)
+    counted = [after[bound] - before.get(bound, 0.0) for bound in bounds]
+    wanted, low, below = share * counted[-1], 0.0, 0.0
+    for bound, count in zip(bounds, counted):
+        if count >= wanted and count > below:
+            return low if bound == float("inf") else low + (bound - low) * (wanted - below) / (count - below)
+        low, below = bound, count
+    return low
 
 
 def machine_busy():

@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 
 use super::api::Login;
 use super::session::session::Session;
+use super::statement_times::StatementTimes;
 use crate::types::Report;
 
 pub trait Database: Send + Sync + 'static {
@@ -15,6 +16,9 @@ pub trait Database: Send + Sync + 'static {
 
     /// All metrics, in Prometheus' text form.
     fn metrics(&self) -> String;
+
+    /// Where whoever answers statements notes how long they took.
+    fn statement_times(&self) -> StatementTimes;
 
     /// Stops everything and returns when what is published is durable.
     fn shutdown(&self) -> BoxFuture<'_, ()>;

@@ -31,6 +31,7 @@ use super::runtime_relations;
 use super::session::engine::{Change, Context, Engine, Pin, TableChange};
 use super::session::session::Session;
 use super::start::Coordinator;
+use super::statement_times::StatementTimes;
 use super::system_settings::SettingChange;
 use super::table::{self, RowChange};
 
@@ -222,6 +223,10 @@ impl Database for OpenDatabase {
 
     fn metrics(&self) -> String {
         self.0.metrics()
+    }
+
+    fn statement_times(&self) -> StatementTimes {
+        self.0.metrics.statements.clone()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

@@ -14,6 +14,7 @@ use super::operator_gauges::OperatorGauges;
 use super::published::Frontier;
 use super::relation::SourceCounts;
 use super::sink_status::SinkStatus;
+use super::statement_times::StatementTimes;
 
 pub struct Metrics {
     registry: Registry,
@@ -21,6 +22,7 @@ pub struct Metrics {
     pub checkpoint: Histogram,
     /// Epochs wait while what changed is put together; the write is beside them.
     pub checkpoint_stall: Histogram,
+    pub statements: StatementTimes,
     step: Histogram,
     epochs: IntCounter,
     epoch: IntGauge,
@@ -64,6 +66,7 @@ impl Metrics {
             journal: seconds("floe_journal_seconds", "Time to make an epoch durable in the journal")?,
             checkpoint_stall: seconds("floe_checkpoint_stall_seconds", "Time for which a checkpoint stops the epochs")?,
             checkpoint: seconds("floe_checkpoint_seconds", "Time to write a checkpoint")?,
+            statements: StatementTimes::new(&registry)?,
             step: seconds("floe_step_seconds", "Time to run every circuit once")?,
             epochs: IntCounter::new("floe_epochs_total", "Epochs stepped since the start")?,
             epoch: IntGauge::new("floe_epoch", "The newest epoch")?,

@@ -41,6 +41,7 @@ mod sink_status;
 mod sink_worker;
 mod source_worker;
 mod start;
+pub mod statement_times;
 mod stop;
 mod system_settings;
 mod table;

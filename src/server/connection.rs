@@ -1,6 +1,7 @@
 //! One client's conversation after its login: reads messages and answers them until it leaves.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use super::backend;
 use super::error::Stop;
@@ -9,6 +10,7 @@ use super::portal::Portal;
 use super::wire::Wire;
 use crate::coordinator::api::{ParsedStatement, Response, TransactionStatus};
 use crate::coordinator::session::{Interrupt, Session};
+use crate::coordinator::statement_times::StatementTimes;
 use crate::types::{Report, SqlState};
 use datafusion::scalar::ScalarValue;
 
@@ -19,12 +21,16 @@ pub struct Connection {
     pub(super) portals: HashMap<String, Portal>,
     /// After an error in the extended protocol everything up to the next Sync is ignored.
     pub(super) skipping: bool,
+    times: StatementTimes,
+    /// When the first message came of the statement that is being answered, and what it was answered with.
+    began: Option<Instant>,
+    answered: Option<String>,
 }
 
 impl Connection {
-    pub fn new(wire: Wire, session: Session) -> Connection {
+    pub fn new(wire: Wire, session: Session, times: StatementTimes) -> Connection {
         let interrupt = session.interrupt();
-        Connection { wire, session, interrupt, portals: HashMap::new(), skipping: false }
+        Connection { wire, session, interrupt, portals: HashMap::new(), skipping: false, times, began: None, answered: None }
     }
 
     /// Talks until the client leaves or the server stops.
@@ -52,6 +58,7 @@ impl Connection {
                 return Err(Stop::Fatal(self.interrupt.raised().await));
             }
         };
+        self.began.get_or_insert_with(|| self.times.begin());
         match message {
             Frontend::Terminate => return Ok(false),
             Frontend::Sync => {
@@ -67,8 +74,13 @@ impl Connection {
             }
             Frontend::Query(text) => return self.simple_query(&text).await.map(|()| true),
             message => {
+                let waits = matches!(message, Frontend::Flush);
                 let result = self.extended(message).await;
                 self.end_extended(result).await?;
+                if waits {
+                    // The client has its answer; what it does until it sends more is its own time.
+                    self.began = None;
+                }
             }
         }
         Ok(true)
@@ -121,7 +133,17 @@ impl Connection {
             self.portals.clear();
         }
         backend::ready(&mut self.wire.outbound, status);
-        Ok(self.wire.flush().await?)
+        self.wire.flush().await?;
+        if let (Some(began), Some(tag)) = (self.began.take(), self.answered.take()) {
+            self.times.end(&tag, began);
+        }
+        Ok(())
+    }
+
+    /// Says that a statement is complete. Of several that are answered together the last counts.
+    pub(super) fn complete(&mut self, tag: &str) {
+        backend::command_complete(&mut self.wire.outbound, tag);
+        self.answered = Some(tag.to_string());
     }
 
     /// The statement's answer, unless the client leaves before it is there.

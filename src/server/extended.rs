@@ -168,7 +168,7 @@ impl Connection {
             Response::CopyOut { columns, data } => self.copy_out(columns, data).await?,
         };
         self.tell_notices();
-        backend::command_complete(&mut self.wire.outbound, &tag);
+        self.complete(&tag);
         Ok(State::Finished { rows: false })
     }
 
@@ -183,7 +183,7 @@ impl Connection {
                 Ok(State::Running(running))
             }
             Portion::Complete => {
-                backend::command_complete(&mut self.wire.outbound, &backend::rows_tag(&running.tag, running.sent));
+                self.complete(&backend::rows_tag(&running.tag, running.sent));
                 Ok(State::Finished { rows: true })
             }
         }

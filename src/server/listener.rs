@@ -140,5 +140,5 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     };
     // The key is given back when the connection ends.
     let _registered = client.registered;
-    Connection::new(wire, client.session).run().await;
+    Connection::new(wire, client.session, shared.database.statement_times()).run().await;
 }

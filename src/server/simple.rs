@@ -61,7 +61,7 @@ impl Connection {
         }
         self.tell_notices();
         match tag {
-            Some(tag) => backend::command_complete(&mut self.wire.outbound, &tag),
+            Some(tag) => self.complete(&tag),
             None => backend::empty_query(&mut self.wire.outbound),
         }
         Ok(())

@@ -26,6 +26,7 @@ use super::session::Session;
 use crate::catalog::{Definition, Entry};
 use crate::coordinator::api::{Description, Login, RowStream};
 use crate::coordinator::database::Database;
+use crate::coordinator::statement_times::StatementTimes;
 use crate::sql::Statement;
 use crate::sql::statement::Explain;
 use crate::types::{Column, Epoch, ObjectId, RelationSchema, Report, SqlState, SqlType};
@@ -56,6 +57,10 @@ impl Database for FakeDatabase {
 
     fn metrics(&self) -> String {
         "floe_test 1\n".to_string()
+    }
+
+    fn statement_times(&self) -> StatementTimes {
+        StatementTimes::default()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {
