@@ -36,6 +36,7 @@ bench:
 	@scripts/bench-durability
 	@scripts/bench-memory
 	@scripts/bench-stages
+	@scripts/bench-pieces
 
 slt:
 	@scripts/slt "$(FILE)" "$(SERVER)"
