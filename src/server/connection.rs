@@ -58,7 +58,10 @@ impl Connection {
                 return Err(Stop::Fatal(self.interrupt.raised().await));
             }
         };
-        self.began.get_or_insert_with(|| self.times.begin());
+        // What is left over from a COPY that has failed begins nothing.
+        if !matches!(message, Frontend::CopyData(_) | Frontend::CopyDone | Frontend::CopyFail(_)) {
+            self.began.get_or_insert_with(|| self.times.begin());
+        }
         match message {
             Frontend::Terminate => return Ok(false),
             Frontend::Sync => {
