@@ -1,5 +1,7 @@
 //! Settings of the server: a flag beats an environment variable, that beats the file, that beats the default.
 
+mod machine_memory;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,9 +9,12 @@ use clap::Args;
 use serde::Deserialize;
 use thiserror::Error;
 
+use machine_memory::machine_memory;
+
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 pub const DEFAULT_HTTP: &str = "127.0.0.1:4567";
 pub const DEFAULT_DATA: &str = "floe-data";
+/// Where nobody says how much there is.
 const DEFAULT_MEMORY: u64 = 2 << 30;
 const DEFAULT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -31,7 +36,7 @@ pub struct ServeFlags {
     /// Worker threads [default: the machine's cores]
     #[arg(long, env = "FLOE_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
-    /// Memory to plan for, such as 512MiB or 2GiB [default: 2GiB]
+    /// Memory to plan for, such as 512MiB or 2GiB [default: half of what the machine or the container has]
     #[arg(long, env = "FLOE_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
     /// Memory for state, past which rows are left on the disk alone [default: what the other parts leave of the memory]
@@ -113,7 +118,7 @@ impl Config {
         };
         let memory = match flags.memory.or(file.memory) {
             Some(text) => parse_size(&text).ok_or(ConfigError::Memory(text))?,
-            None => DEFAULT_MEMORY,
+            None => machine_memory().map_or(DEFAULT_MEMORY, |bytes| bytes / 2),
         };
         let state_memory = match flags.state_memory.or(file.state_memory) {
             Some(text) => Some(parse_size(&text).ok_or(ConfigError::Memory(text))?),

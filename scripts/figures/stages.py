@@ -1,9 +1,9 @@
 """Where the CPU goes, for each stage of a query's upkeep.
 
 Threads are named after what they do, so the first cut is the kernel's own count for each: those of sources read and decode,
-`epochs` runs the circuits, `checkpoint` and RocksDB's write, the others serve clients. Inside `epochs` the server's own
-clock (`/metrics`) says how its time is shared out between the journal, the circuits and the putting together of
-checkpoints; what is left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last
+`epochs` runs the circuits with the `worker-` threads, `checkpoint` and RocksDB's write, the others serve clients. Inside
+`epochs` the server's own clock (`/metrics`) says how its time is shared out between the journal, the circuits and the putting
+together of checkpoints; that it waits for workers is taken off, and what they spend belongs to the circuits. What is left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last
 column has the operators that took most of it, by the same clock (`floe_operator_seconds_total`).
 """
 
@@ -15,7 +15,7 @@ from inputs import of_files
 from server import Server, machine_busy
 
 # By the beginning of a thread's name.
-STAGES = [("source-", "decode"), ("rdk:", "client"), ("epochs", "epochs"), ("checkpoint", "write"), ("rocksdb", "write")]
+STAGES = [("source-", "decode"), ("rdk:", "client"), ("epochs", "epochs"), ("worker-", "workers"), ("checkpoint", "write"), ("rocksdb", "write")]
 INSIDE = {"journal": "floe_journal_seconds_sum", "circuits": "floe_step_seconds_sum", "freeze": "floe_checkpoint_stall_seconds_sum"}
 
 
@@ -50,10 +50,13 @@ def measure(options, folder, query, mode):
         result = {stage: seconds - before[stage] for stage, seconds in split(server).items()}
         metrics = server.metrics()
         inside = {stage: metrics.get(name, 0.0) for stage, name in INSIDE.items()}
+        threads = sum(1 for name in server.threads() if (name or "").startswith("worker-"))
+        inside["circuits"] = max(0.0, inside["circuits"] - result["workers"] / max(1, threads))
         # The clock also counts what others took of the core meanwhile; only the shares are used.
         clock = max(sum(inside.values()), result["epochs"])
         result |= {stage: seconds / clock * result["epochs"] for stage, seconds in inside.items()}
         result["other"] = result["epochs"] - sum(result[stage] for stage in INSIDE)
+        result["circuits"] += result["workers"]
         operators = slowest(metrics, result["circuits"])
         return result | {"wall_s": wall, "cpu_s": spent, "others": max(0.0, machine_busy() - others - spent) / wall}, operators
     finally:

@@ -11,7 +11,7 @@ use super::command::Event;
 use super::queues::Queue;
 
 /// While there is much to read a poll brings much: the more of it is in an epoch, the less each record costs.
-const POLL: Budget = Budget { records: 65_536, bytes: 32 << 20, wait: Duration::from_millis(20) };
+const POLL: Budget = Budget { records: 32_768, bytes: 32 << 20, wait: Duration::from_millis(20) };
 /// How long a source that does not answer is left alone before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
