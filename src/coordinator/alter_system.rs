@@ -4,6 +4,7 @@ use crate::state::Writes;
 use crate::types::Report;
 
 use super::driver::Driver;
+use super::relation::RelationKind;
 use super::system_settings::SettingChange;
 
 impl Driver {
@@ -19,9 +20,13 @@ impl Driver {
         self.settings = settings;
         if count != before {
             tracing::info!(workers = count, "the number of workers has changed");
-            // Readers decode on as many threads.
-            let sources: Vec<_> = self.relations.keys().copied().collect();
-            sources.into_iter().try_for_each(|id| self.start_source(id))?;
+            // Readers decode on as many threads: what the running ones read is not what is wanted.
+            for relation in self.relations.values_mut() {
+                if let RelationKind::Source(source) = &mut relation.kind {
+                    source.read = None;
+                }
+            }
+            self.read_what_is_needed()?;
         }
         Ok(())
     }
