@@ -13,7 +13,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use floe::dataflow::profile::{Counts, Stopped};
 use floe::dataflow::workers::Crew;
-use floe::dataflow::{Circuit, Workers, exchange};
+use floe::dataflow::{Circuit, Workers, exchange, parts};
 use floe::planner::CircuitPlan;
 use floe::planner::circuit_plan::{AggregateCall, AggregateFunction, JoinKind};
 use floe::server::row_sender::write_row;
@@ -152,9 +152,9 @@ fn exchange_by_key(bencher: Bencher, workers: usize) {
     let change = Delta(rows(0, ROWS, ROWS, 1));
     let schema = change.schema();
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
-        let pieces = exchange::cut(change.clone(), exchange::PIECE);
+        let pieces = parts::cut(change.clone(), parts::PIECE);
         let shards = exchange::exchange(pieces, &[0], &schema, &crew).expect("rows of the schema");
-        assert_eq!(exchange::rows_of(&shards), ROWS);
+        assert_eq!(parts::rows_of(&shards), ROWS);
         shards
     });
 }

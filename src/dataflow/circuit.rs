@@ -12,9 +12,9 @@ use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
-use super::exchange::{self, Parts};
 use super::node::{Feed, Node};
 use super::operator::{ErrorRow, StepContext};
+use super::parts::{self, Parts};
 use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
 use super::workers::{Crew, Workers};
 
@@ -58,7 +58,7 @@ impl Circuit {
         }
         let profile = Arc::new(Profile { operators, ..Profile::default() });
         let (stopwatch, workers) = (Arc::new(Stopped), Arc::new(Workers::one()));
-        Circuit { nodes, result, readers, next_slot, profile, stopwatch, workers, piece: exchange::PIECE }
+        Circuit { nodes, result, readers, next_slot, profile, stopwatch, workers, piece: parts::PIECE }
     }
 
     /// The same circuit, whose profile has the time that this tells.
@@ -105,9 +105,9 @@ impl Circuit {
     pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
         let (mut parts, errors) = self.run(epoch, now, inputs)?;
         let began = self.stopwatch.nanos();
-        let rows = exchange::rows_of(&parts);
+        let rows = parts::rows_of(&parts);
         if !self.result.gathers_equals {
-            parts = exchange::gather(parts, &self.result.schema)?;
+            parts = parts::gather(parts, &self.result.schema)?;
         }
         let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &self.profile.kept };
         let combined = crew.each(rows, parts.into_iter().flatten().collect(), combined);
@@ -125,7 +125,7 @@ impl Circuit {
     }
 
     fn whole(&self, parts: Parts) -> Result<Delta, DataflowError> {
-        let whole = exchange::gather(parts, &self.result.schema)?.pop().flatten();
+        let whole = parts::gather(parts, &self.result.schema)?.pop().flatten();
         Ok(whole.unwrap_or_else(|| Delta::empty(self.result.schema.clone())))
     }
 
@@ -146,16 +146,16 @@ impl Circuit {
                     })
                     .collect(),
             };
-            let taken = changes.iter().map(exchange::rows_of).sum();
+            let taken = changes.iter().map(parts::rows_of).sum();
             let is_relation = matches!(node.feed, Feed::Relation(_));
             let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
             let (mut parts, more) = node.step(changes, &context, &crew)?;
             if is_relation {
-                parts = parts.into_iter().flatten().flat_map(|whole| exchange::cut(whole, self.piece)).collect();
+                parts = parts.into_iter().flatten().flat_map(|whole| parts::cut(whole, self.piece)).collect();
             }
             errors.extend(more);
             let ended = self.stopwatch.nanos();
-            profile.counts.add(taken, exchange::rows_of(&parts), ended - began);
+            profile.counts.add(taken, parts::rows_of(&parts), ended - began);
             began = ended;
             outputs.push(parts);
         }

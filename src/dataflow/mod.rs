@@ -21,6 +21,7 @@ pub mod keyed_trace;
 mod node;
 pub mod operator;
 pub mod operators;
+pub mod parts;
 pub mod profile;
 mod render;
 mod staged;

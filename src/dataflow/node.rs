@@ -6,8 +6,9 @@ use crate::types::ObjectId;
 use crate::zset::Delta;
 
 use super::error::DataflowError;
-use super::exchange::{self, Parts};
+use super::exchange;
 use super::operator::{ErrorRow, Operator, StepContext};
+use super::parts::{self, Parts};
 use super::staged::Staged;
 use super::workers::Crew;
 
@@ -61,11 +62,11 @@ impl Node {
             (Work::Exchange(key), [input]) => {
                 return Ok((exchange::exchange(std::mem::take(input), key, &self.schema, crew)?, Vec::new()));
             }
-            (Work::Gather, [input]) => return Ok((exchange::gather(std::mem::take(input), &self.schema)?, Vec::new())),
+            (Work::Gather, [input]) => return Ok((parts::gather(std::mem::take(input), &self.schema)?, Vec::new())),
             (Work::Staged(staged), [input]) => return staged.step(std::mem::take(input), context, crew),
             _ => return Err(DataflowError::Plan("an exchange has one input".into())),
         };
-        let rows = inputs.iter().map(exchange::rows_of).sum();
+        let rows = inputs.iter().map(parts::rows_of).sum();
         let items: Vec<_> = operators
             .iter_mut()
             .enumerate()
@@ -77,10 +78,8 @@ impl Node {
                 return Ok((None, Vec::new()));
             }
             let changes: Vec<&Delta> = changes.iter().zip(nothing).map(|(change, nothing)| change.as_ref().unwrap_or(nothing)).collect();
-            let mut context = StepContext::new(context.epoch, context.now);
-            let output = operator.step(&changes, &mut context)?;
-            Ok::<_, DataflowError>((Some(output).filter(|output| !output.is_empty()), context.errors))
+            parts::stepped(context, |context| operator.step(&changes, context))
         });
-        exchange::together(stepped)
+        parts::together(stepped)
     }
 }

@@ -6,9 +6,10 @@ use arrow::datatypes::SchemaRef;
 use crate::zset::{Delta, Groups};
 
 use super::error::DataflowError;
-use super::exchange::{self, Parts};
+use super::exchange::exchange;
 use super::operator::{ErrorRow, Operator, StepContext};
 use super::operators::aggregate::{Aggregate, Change};
+use super::parts::{self, Parts};
 use super::workers::Crew;
 
 /// So many rows of a change are looked at.
@@ -21,7 +22,8 @@ pub struct Staged {
     key: Vec<usize>,
     /// One a shard; one when there is one group.
     shards: Vec<Aggregate>,
-    rows: SchemaRef,
+    /// No rows, of what it takes in.
+    nothing: Delta,
     records: SchemaRef,
     /// So many rows have to come to one record.
     pub worth: usize,
@@ -31,7 +33,7 @@ impl Staged {
     /// `shards` are at least one, and all of one aggregate, which adds up; `rows` is the schema of what it takes in.
     pub fn new(key: Vec<usize>, shards: Vec<Aggregate>, rows: SchemaRef) -> Staged {
         let records = shards.first().map_or_else(|| rows.clone(), Aggregate::partial_schema);
-        Staged { key, shards, rows, records, worth: WORTH }
+        Staged { key, shards, nothing: Delta::empty(rows), records, worth: WORTH }
     }
 
     pub fn name(&self) -> &'static str {
@@ -42,31 +44,29 @@ impl Staged {
         let adds = self.is_worth_adding(&input)?;
         let parts = match self.shards.first() {
             Some(any) if adds => {
-                let (rows, parts) = (exchange::rows_of(&input), input.into_iter().flatten().collect());
+                let (rows, parts) = (parts::rows_of(&input), input.into_iter().flatten().collect());
                 let added = crew.each(rows, parts, |part: Delta| any.partial(&part.0, &self.records));
                 let added = added.into_iter().map(|part| Ok(Some(Delta(part?)))).collect::<Result<Parts, DataflowError>>()?;
                 let key: Vec<usize> = (0..self.key.len()).collect();
                 moved(added, &key, &self.records, crew)?
             }
-            _ => moved(input, &self.key, &self.rows, crew)?,
+            _ => moved(input, &self.key, &self.nothing.schema(), crew)?,
         };
-        let rows = exchange::rows_of(&parts);
-        let nothing = Delta::empty(self.rows.clone());
+        let rows = parts::rows_of(&parts);
+        let nothing = &self.nothing;
         let items: Vec<_> = self.shards.iter_mut().zip(parts).collect();
         let stepped = crew.each(rows, items, |(shard, part)| {
             if part.is_none() && !shard.acts_unasked() {
                 return Ok((None, Vec::new()));
             }
-            let mut context = StepContext::new(context.epoch, context.now);
             let change = match &part {
                 Some(part) if adds => Change::Records(&part.0),
                 Some(part) => Change::Rows(&part.0),
                 None => Change::Rows(&nothing.0),
             };
-            let output = shard.take(change, &mut context)?;
-            Ok::<_, DataflowError>((Some(output).filter(|output| !output.is_empty()), context.errors))
+            parts::stepped(context, |context| shard.take(change, context))
         });
-        exchange::together(stepped)
+        parts::together(stepped)
     }
 
     fn is_worth_adding(&self, input: &Parts) -> Result<bool, DataflowError> {
@@ -84,7 +84,7 @@ impl Staged {
 /// To the shards of the key; without one, to one part.
 fn moved(parts: Parts, key: &[usize], schema: &SchemaRef, crew: &Crew) -> Result<Parts, DataflowError> {
     match key {
-        [] => exchange::gather(parts, schema),
-        key => exchange::exchange(parts, key, schema, crew),
+        [] => parts::gather(parts, schema),
+        key => exchange(parts, key, schema, crew),
     }
 }

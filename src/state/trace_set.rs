@@ -247,9 +247,9 @@ impl TraceSet {
         dying.collect()
     }
 
-    /// Forgets all traces of the object, here and with `writes` in the store, where rows stay until nobody reads them. Handles that are still held are on their
-    /// own: what they take in is never stored. A trace that the object is given afterwards is a new one, whether `writes`
-    /// are written by then or not.
+    /// Forgets all traces of the object, here and with `writes` in the store, where rows stay until nobody reads them.
+    /// Handles that are still held are on their own: what they take in is never stored. A trace that the object is given
+    /// afterwards is a new one, whether `writes` are written by then or not.
     pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
         let gone: Vec<(TraceId, Member)> =
             self.members().extract_if(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX), |_, _| true).collect();

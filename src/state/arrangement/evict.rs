@@ -2,6 +2,7 @@
 
 use crate::state::error::StateError;
 
+use super::chunk::Chunk;
 use super::rows::Rows;
 
 /// A chunk that may be evicted, or come back.
@@ -15,9 +16,13 @@ pub struct Clean {
 impl Rows {
     /// The chunks in memory that the store has too. Only right while no checkpoint is on its way.
     pub fn clean(&self) -> Vec<Clean> {
+        self.chunks_that(|chunk| chunk.is_stored() && chunk.resident().is_some())
+    }
+
+    fn chunks_that(&self, are: impl Fn(&Chunk) -> bool) -> Vec<Clean> {
         let chunks = (0u32..).zip(&self.chunks).filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
-        let clean = chunks.filter(|(_, chunk)| chunk.is_stored() && chunk.resident().is_some());
-        clean.map(|(number, chunk)| Clean { used: chunk.body().used(), bytes: chunk.body().bytes(), number }).collect()
+        let chunks = chunks.filter(|(_, chunk)| are(chunk));
+        chunks.map(|(number, chunk)| Clean { used: chunk.body().used(), bytes: chunk.body().bytes(), number }).collect()
     }
 
     /// Drops the rows of a clean chunk. How they are found stays.
@@ -47,9 +52,7 @@ impl Rows {
         if self.evicted == 0 {
             return Vec::new();
         }
-        let chunks = (0u32..).zip(&self.chunks).filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
-        let away = chunks.filter(|(_, chunk)| chunk.resident().is_none());
-        away.map(|(number, chunk)| Clean { used: chunk.body().used(), bytes: chunk.body().bytes(), number }).collect()
+        self.chunks_that(|chunk| chunk.resident().is_none())
     }
 
     /// What a start reads: little enough that nobody waits for it.
