@@ -48,7 +48,7 @@ points! {
     EpochPublished = "epoch.published";
     /// What changed is taken out of the traces, and written nowhere.
     CheckpointCollected = "checkpoint.collected";
-    /// Beside the epochs, right before the one write.
+    /// Beside the epochs, right before the one write: large values may lie there already, and nothing names them.
     CheckpointWrite = "checkpoint.write";
     /// The checkpoint is durable, and nobody has been told.
     CheckpointWritten = "checkpoint.written";

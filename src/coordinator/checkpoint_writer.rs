@@ -65,7 +65,8 @@ impl Drop for CheckpointWriter {
     }
 }
 
-fn write(store: &Store, writes: Writes) -> Result<(), Report> {
+fn write(store: &Store, mut writes: Writes) -> Result<(), Report> {
+    store.write_ahead(&mut writes).map_err(|e| e.report())?;
     FailPoint::CheckpointWrite.reach()?;
     store.write(writes, true).map_err(|e| e.report())?;
     FailPoint::CheckpointWritten.reach()

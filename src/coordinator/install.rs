@@ -61,7 +61,7 @@ impl Driver {
             for entry in &entries {
                 driver.relations.remove(&entry.id);
                 driver.sinks.remove(&entry.id);
-                driver.traces.drop_object(entry.id, &mut Writes::new());
+                driver.traces.drop_unstored(entry.id);
             }
             (driver.catalog, driver.next_id) = before.clone();
         };
@@ -175,6 +175,7 @@ impl Driver {
 
     /// Removes objects and all that floe keeps for them. What a sink has written stays in its target.
     pub fn drop_objects(&mut self, ids: &[ObjectId]) -> Result<(), Report> {
+        self.finish_checkpoint()?;
         let mut writes = Writes::new();
         let mut catalog = (*self.catalog).clone();
         for id in ids {
@@ -183,7 +184,7 @@ impl Driver {
             Catalog::delete(*id, &mut writes);
             self.relations.remove(id);
             self.offsets.remove(id);
-            self.traces.drop_object(*id, &mut writes);
+            self.traces.drop_object(*id, &mut writes).map_err(|e| e.report())?;
             failures::remove(*id, &mut writes);
             if entry.kind() == Kind::Sink {
                 self.sinks.remove(id);
@@ -202,8 +203,8 @@ impl Driver {
 }
 
 /// A view's state when its stored plan is not the one that this build makes: forgotten, to be filled again.
-pub fn forget_view(traces: &TraceSet, id: ObjectId) -> Writes {
+pub fn forget_view(traces: &TraceSet, id: ObjectId) -> Result<Writes, Report> {
     let mut writes = Writes::new();
-    traces.drop_object(id, &mut writes);
-    writes
+    traces.drop_object(id, &mut writes).map_err(|e| e.report())?;
+    Ok(writes)
 }

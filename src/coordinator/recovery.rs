@@ -116,7 +116,7 @@ impl Driver {
     /// A circuit whose stored state another plan made: its inputs are there, so it is filled from them. What comes out goes
     /// to no sink: the rows up to this epoch are staged or committed already.
     fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
-        let mut writes = forget_view(&self.traces, entry.id);
+        let mut writes = forget_view(&self.traces, entry.id)?;
         let mut view = self.view(entry.id, plan, key)?;
         self.fill(&mut view, self.epoch, &mut |_| {})?;
         self.relations.insert(entry.id, Relation::view(view));

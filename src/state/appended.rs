@@ -32,10 +32,8 @@ pub(super) struct Rows {
     shelf: Arc<Shelf>,
     /// So many chunks the store has as they are.
     written: usize,
-    /// Of the next chunk in the store.
-    next_number: u32,
     /// Chunks of the store that are others by now, with their numbers of rows.
-    gone: Vec<(u32, usize)>,
+    gone: Vec<(u64, usize)>,
 }
 
 /// The rows at one moment; cheap to clone.
@@ -144,29 +142,20 @@ impl Appended {
         Ok(())
     }
 
-    pub(super) fn shelf(&self) -> Arc<Shelf> {
-        self.lock().shelf.clone()
-    }
-
     pub(super) fn fingerprint(&self) -> String {
         Rows::form(&self.lock().now.schema)
     }
 
     pub(super) fn write_changes(&self, writes: &mut Writes) {
         let mut rows = self.lock();
-        let Rows { now, shelf, written, next_number, gone } = &mut *rows;
+        let Rows { now, shelf, written, gone } = &mut *rows;
         for body in now.chunks.skip(*written) {
             if let Some(fixed) = body.rows().filter(|_| body.number().is_none()) {
-                shelf.put(*next_number, &fixed, writes);
-                body.store_as(*next_number);
-                *next_number += 1;
+                body.store_as(shelf.put(&fixed, writes));
             }
         }
         *written = now.chunks.len();
-        let unheld = shelf.delete_unheld(writes);
-        for (number, length) in gone.drain(..).filter(|(number, _)| !unheld.contains(number)) {
-            shelf.mark_dead(number, length, writes);
-        }
+        gone.drain(..).for_each(|(number, length)| shelf.forget(number, length, writes));
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -178,24 +167,17 @@ impl Rows {
     /// `shelf` is one for [`Rows::stored_schema`].
     pub(super) fn new(schema: SchemaRef, shelf: Shelf) -> Rows {
         let now = AppendedSnapshot { schema, chunks: Vector::new(), len: 0 };
-        Rows { now, shelf: Arc::new(shelf), written: 0, next_number: 0, gone: Vec::new() }
+        Rows { now, shelf: Arc::new(shelf), written: 0, gone: Vec::new() }
     }
 
     /// What the store holds; of the rows few are read at once.
     pub(super) fn load(schema: SchemaRef, shelf: Shelf) -> Result<Rows, StateError> {
         let mut rows = Rows::new(schema, shelf);
         let shelf = rows.shelf.clone();
-        shelf.each_stored(&mut |stored| {
-            rows.next_number = stored.number + 1;
-            match stored.is_dead() {
-                true => shelf.let_go(stored.number, stored.rows),
-                false => {
-                    rows.now.chunks.push_back(Arc::new(Body::stored(stored.number, (stored.rows, stored.bytes), shelf.clone())));
-                    rows.now.len += stored.rows;
-                }
-            }
-            Ok(())
-        })?;
+        for stored in shelf.stored()? {
+            rows.now.chunks.push_back(Arc::new(Body::stored(stored.number, (stored.rows, stored.bytes), shelf.clone())));
+            rows.now.len += stored.rows;
+        }
         for body in &rows.now.chunks {
             if !shelf.budget().has_room_at_start(body.bytes()) {
                 break;

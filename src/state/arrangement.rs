@@ -171,10 +171,6 @@ impl Arrangement {
         }
     }
 
-    pub(super) fn shelf(&self) -> Arc<Shelf> {
-        self.lock().shelf.clone()
-    }
-
     pub(super) fn form(schema: &SchemaRef, key: &[usize], find: Find) -> String {
         Rows::form(schema, key, find)
     }

@@ -12,6 +12,9 @@ pub(super) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, S
 /// The steps of a write, in their order.
 pub(super) type Steps<'a> = dyn Iterator<Item = Result<Write, StateError>> + 'a;
 
+/// Takes the next key and its value.
+pub(super) type Put<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StateError> + 'a;
+
 pub(super) trait Backend: Send + Sync {
     /// The value of each key, in the order of the keys.
     fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError>;
@@ -25,4 +28,11 @@ pub(super) trait Backend: Send + Sync {
     /// All steps or none, none when one of them is an error. With `sync` they outlive the machine's power when this returns,
     /// without it the process.
     fn write(&self, steps: &mut Steps, sync: bool) -> Result<(), StateError>;
+
+    /// Puts what `fill` gives, in the order of the keys, which are none that the family has; durable when this returns. Some
+    /// of it may stay when it fails.
+    fn take_in(&self, family: Family, fill: &mut dyn FnMut(&mut Put) -> Result<(), StateError>) -> Result<(), StateError>;
+
+    /// From so many bytes on [`Backend::take_in`] costs less than a write.
+    fn takes_in_from(&self) -> usize;
 }

@@ -14,7 +14,7 @@ pub struct Body {
     len: usize,
     shelf: Arc<Shelf>,
     /// Once the store has it, or a checkpoint is on its way that holds it.
-    number: OnceLock<u32>,
+    number: OnceLock<u64>,
     /// `None` when it was evicted.
     rows: Mutex<Option<Arc<FixedRows>>>,
     /// What the rows take in memory.
@@ -31,7 +31,7 @@ impl Body {
     }
 
     /// A chunk that the store has, whose rows took so many bytes.
-    pub fn stored(number: u32, (len, bytes): (usize, usize), shelf: Arc<Shelf>) -> Body {
+    pub fn stored(number: u64, (len, bytes): (usize, usize), shelf: Arc<Shelf>) -> Body {
         shelf.evicted(bytes, true);
         let (bytes, used) = (AtomicU64::new(bytes as u64), AtomicU64::new(0));
         Body { len, shelf, number: OnceLock::from(number), rows: Mutex::new(None), bytes, used }
@@ -46,18 +46,18 @@ impl Body {
     }
 
     /// Its number in the store.
-    pub fn number(&self) -> Option<u32> {
+    pub fn number(&self) -> Option<u64> {
         self.number.get().copied()
     }
 
     /// It is put into the store under that number.
-    pub fn store_as(&self, number: u32) {
+    pub fn store_as(&self, number: u64) {
         // A body is stored once.
         let _ = self.number.set(number);
     }
 
     /// Which page a row lies on.
-    pub fn page(&self, row: usize) -> Option<(u32, u32)> {
+    pub fn page(&self, row: usize) -> Option<(u64, u32)> {
         Some((self.number()?, (row / PAGE) as u32))
     }
 
@@ -78,7 +78,7 @@ impl Body {
         }
     }
 
-    fn stored_number(&self) -> Result<u32, StateError> {
+    fn stored_number(&self) -> Result<u64, StateError> {
         self.number().ok_or_else(|| StateError::Misuse("rows that were never stored are not in memory".to_string()))
     }
 

@@ -20,7 +20,6 @@ pub struct Budget {
     rows: AtomicUsize,
     /// Counts checkpoints: chunks remember when they were used.
     time: AtomicU64,
-    shelves: AtomicU64,
     /// Chunks whose rows are in the store alone.
     away: AtomicUsize,
     pub cache: PageCache,
@@ -33,7 +32,6 @@ impl Budget {
             allowed: AtomicUsize::new(limit),
             rows: AtomicUsize::new(0),
             time: AtomicU64::new(1),
-            shelves: AtomicU64::new(0),
             away: AtomicUsize::new(0),
             cache: PageCache::default(),
         };
@@ -107,10 +105,5 @@ impl Budget {
 
     pub fn tick(&self) {
         self.time.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A number that no other shelf has.
-    pub fn next_shelf(&self) -> u64 {
-        self.shelves.fetch_add(1, Ordering::Relaxed)
     }
 }

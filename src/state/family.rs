@@ -11,6 +11,10 @@ pub enum Family {
     Journal,
     /// The entries of traces and cells; see [`super::key_layout`].
     Trace,
+    /// Which blobs are the chunks of rows of which trace; see [`super::shelf`].
+    Chunk,
+    /// Large values, by number; see [`super::blobs`].
+    Blob,
     /// Changes that wait for their sink, and commits that are prepared, by sink.
     Staged,
     /// Sinks' own key indexes, by sink.
@@ -18,7 +22,16 @@ pub enum Family {
 }
 
 impl Family {
-    pub const ALL: [Family; 6] = [Family::Meta, Family::Catalog, Family::Journal, Family::Trace, Family::Staged, Family::Index];
+    pub const ALL: [Family; 8] = [
+        Family::Meta,
+        Family::Catalog,
+        Family::Journal,
+        Family::Trace,
+        Family::Chunk,
+        Family::Blob,
+        Family::Staged,
+        Family::Index,
+    ];
 
     /// Its lasting name on disk.
     pub fn name(self) -> &'static str {
@@ -27,6 +40,8 @@ impl Family {
             Family::Catalog => "catalog",
             Family::Journal => "journal",
             Family::Trace => "trace",
+            Family::Chunk => "chunk",
+            Family::Blob => "blob",
             Family::Staged => "staged",
             Family::Index => "index",
         }

@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 
 use super::fixed_rows::FixedRows;
 
-/// The shelf, the chunk's number, the page in it.
-pub type PageId = (u64, u32, u32);
+/// The chunk's number, the page in it.
+pub type PageId = (u64, u32);
 
 #[derive(Default)]
 pub struct PageCache {
@@ -37,12 +37,12 @@ impl PageCache {
     }
 
     /// Hands those that are there to `take`, and leaves the others in `wanted`.
-    pub fn find(&self, shelf: u64, wanted: &mut Vec<(u32, u32)>, mut take: impl FnMut((u32, u32), Arc<FixedRows>)) {
+    pub fn find(&self, wanted: &mut Vec<PageId>, mut take: impl FnMut(PageId, Arc<FixedRows>)) {
         let mut pages = self.lock();
-        wanted.retain(|(chunk, page)| {
-            let found = pages.get((shelf, *chunk, *page));
+        wanted.retain(|page| {
+            let found = pages.get(*page);
             let missing = found.is_none();
-            found.into_iter().for_each(|page_rows| take((*chunk, *page), page_rows));
+            found.into_iter().for_each(|rows| take(*page, rows));
             missing
         });
     }
@@ -104,17 +104,17 @@ mod tests {
         cache.limit(1000);
         let has = |page: u32| {
             let mut wanted = vec![(0, page)];
-            cache.find(1, &mut wanted, |_, _| ());
+            cache.find(&mut wanted, |_, _| ());
             wanted.is_empty()
         };
         for page in 0..100 {
-            cache.keep((1, 0, page), &rows);
+            cache.keep((0, page), &rows);
             assert!(has(0) && has(page) && cache.bytes() <= 1000, "page {page}");
         }
         assert!(!has(50) && !has(200));
         cache.limit(0);
         assert_eq!((cache.bytes(), has(0)), (0, false));
-        cache.keep((1, 0, 1), &rows);
+        cache.keep((0, 1), &rows);
         assert_eq!(cache.bytes(), 0);
     }
 }

@@ -7,13 +7,14 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, FlushOptions,
+    IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions, properties,
 };
 
-use super::backend::{Backend, Steps, Visit};
+use super::backend::{Backend, Put, Steps, Visit};
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::after_prefix;
@@ -25,8 +26,20 @@ const LEAST_BYTES: usize = 4 << 20;
 /// The log may grow to this before families that were written rarely are flushed for its sake.
 const LOG_BYTES: u64 = 256 << 20;
 
+/// So many deletes beside each other in one of its files have RocksDB compact it.
+const DELETES: usize = 64;
+/// So many deleted parts of blobs, and a quarter of all, are taken out of the files.
+const LEAST_DELETED: u64 = 4096;
+/// What a part takes, about.
+const PART_BYTES: u64 = 64 << 10;
+
 pub(super) struct Rocks {
     db: DB,
+    /// What the options of [`Family::Blob`] are made of.
+    cache: Cache,
+    buffers: usize,
+    /// Blobs' parts that were deleted since space was taken back.
+    deleted: AtomicU64,
 }
 
 impl Rocks {
@@ -41,9 +54,13 @@ impl Rocks {
         let buffers = (memory / 5 * 3).clamp(LEAST_BYTES, MOST_WRITE_BUFFERS_BYTES);
         let mut names: Vec<String> = Family::ALL.iter().map(|family| family.name().to_string()).collect();
         names.extend(found.into_iter().filter(|name| !Family::ALL.iter().any(|family| family.name() == name)));
-        let families = names.into_iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache, buffers)));
+        let families = names.into_iter().map(|name| {
+            let is_blobs = name == Family::Blob.name();
+            ColumnFamilyDescriptor::new(name, if is_blobs { blob_options(&cache, buffers) } else { family_options(&cache, buffers) })
+        });
         let db = DB::open_cf_descriptors(&options(buffers), dir, families).map_err(|error| opening(dir, error))?;
-        Ok(Rocks { db })
+        sorted_files::clean(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
+        Ok(Rocks { db, cache, buffers, deleted: AtomicU64::default() })
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily, StateError> {
@@ -53,7 +70,9 @@ impl Rocks {
 
 impl Backend for Rocks {
     fn get_many(&self, family: Family, keys: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, StateError> {
-        let values = self.db.batched_multi_get_cf(self.family(family)?, keys.iter().copied(), false);
+        let mut reading = ReadOptions::default();
+        reading.fill_cache(family != Family::Blob);
+        let values = self.db.batched_multi_get_cf_opt(self.family(family)?, keys.iter().copied(), false, &reading);
         values.into_iter().map(|value| Ok(value.map_err(failed)?.map(|bytes| bytes.to_vec()))).collect()
     }
 
@@ -81,11 +100,14 @@ impl Backend for Rocks {
     }
 
     fn write(&self, steps: &mut Steps, sync: bool) -> Result<(), StateError> {
-        let mut batch = WriteBatch::default();
+        let (mut batch, mut deleted) = (WriteBatch::default(), 0);
         for step in steps {
             match step? {
                 Write::Put { family, key, value } => batch.put_cf(self.family(family)?, key, value),
-                Write::Delete { family, key } => batch.delete_cf(self.family(family)?, key),
+                Write::Delete { family, key } => {
+                    deleted += u64::from(family == Family::Blob);
+                    batch.delete_cf(self.family(family)?, key)
+                }
                 Write::DeleteRange { family, from, to: Some(to) } => batch.delete_range_cf(self.family(family)?, from, to),
                 // RocksDB has no range without an end. The end is the first key that is longer than the greatest one.
                 Write::DeleteRange { family, from, to: None } => {
@@ -100,7 +122,40 @@ impl Backend for Rocks {
         options.set_sync(sync);
         // No memtable_insert_hint_per_batch: when writers meet, it puts a range and a key of one batch into each other's
         // lists, and what was taken away is there again.
-        self.db.write_opt(batch, &options).map_err(failed)
+        self.db.write_opt(batch, &options).map_err(failed)?;
+        self.take_back_space(deleted)
+    }
+
+    fn take_in(&self, family: Family, fill: &mut dyn FnMut(&mut Put) -> Result<(), StateError>) -> Result<(), StateError> {
+        sorted_files::take_in(&self.db, self.family(family)?, &blob_options(&self.cache, self.buffers), fill)
+    }
+
+    /// What a table in memory has no room for.
+    fn takes_in_from(&self) -> usize {
+        write_buffer(self.buffers)
+    }
+}
+
+impl Rocks {
+    /// Has RocksDB compact what so many more deletes of blobs are in. By themselves the deletes are too few bytes to be
+    /// looked at, and what they delete would lie there for ever.
+    fn take_back_space(&self, deleted: u64) -> Result<(), StateError> {
+        if deleted == 0 {
+            return Ok(());
+        }
+        let family = self.family(Family::Blob)?;
+        let waiting = self.deleted.fetch_add(deleted, Ordering::Relaxed) + deleted;
+        if waiting < LEAST_DELETED {
+            return Ok(());
+        }
+        let all = self.db.property_int_value_cf(family, properties::TOTAL_SST_FILES_SIZE).map_err(failed)?.unwrap_or(0);
+        if waiting * PART_BYTES < all / 4 {
+            return Ok(());
+        }
+        self.deleted.store(0, Ordering::Relaxed);
+        let mut flush = FlushOptions::default();
+        flush.set_wait(false);
+        self.db.flush_cf_opt(family, &flush).map_err(failed)
     }
 }
 
@@ -121,6 +176,24 @@ fn options(buffers: usize) -> Options {
     options
 }
 
+/// Of one family.
+fn write_buffer(buffers: usize) -> usize {
+    buffers / 6
+}
+
+fn blob_options(cache: &Cache, buffers: usize) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(write_buffer(buffers));
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.add_compact_on_deletion_collector_factory(2 * DELETES, DELETES, 0.5);
+    options
+}
+
 fn family_options(cache: &Cache, buffers: usize) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
@@ -130,7 +203,7 @@ fn family_options(cache: &Cache, buffers: usize) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(buffers / 6);
+    options.set_write_buffer_size(write_buffer(buffers));
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }
@@ -222,5 +295,6 @@ fn opening_told(dir: &Path, detail: String) -> StateError {
     }
 }
 
+mod sorted_files;
 #[cfg(test)]
 mod tests;

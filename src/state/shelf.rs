@@ -1,39 +1,36 @@
-//! Where the rows of one trace lie in the store: chunks of pages, read again when they are not in memory.
+//! Where the rows of one trace lie in the store: chunks, each a blob of pages, read again when they are not in memory.
 //!
-//! A chunk in the store never changes. Its number is given once in a process, and its pages are deleted when nobody holds
-//! the chunk any more, readers of older moments included; until then a chunk that the trace has let go of is marked as dead,
-//! so that a start after a crash deletes it.
+//! A chunk in the store never changes; [`super::blobs`] says how long it stays.
 //!
 //! ```text
-//! trace | "c" | chunk, 4 bytes                -> rows, 4 bytes | for a live chunk: their size in memory,
-//!                                                            8 bytes | where rows are found by a key, a hash of each
-//!                                                            row's, 8 bytes
-//! trace | "p" | chunk, 4 bytes | page, 4 bytes -> rows, see page.rs
+//! chunk: trace | blob, 8 bytes -> rows, 4 bytes | their size in memory, 8 bytes
+//! the blob's parts: pages of rows, see page.rs; and a hash of each row's key, 8 bytes, if rows are found by one
 //! ```
 //!
 //! Numbers are big endian.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 
-use crate::types::TraceId;
+use crate::types::{ObjectId, TraceId};
 
+use super::blobs::{Blob, Blobs};
 use super::budget::Budget;
 use super::error::StateError;
 use super::family::Family;
 use super::fixed_rows::FixedRows;
-use super::key_layout::{entry_key, entry_of, trace_prefix};
+use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
 use super::page::{self, PAGE};
 use super::store::Store;
-use super::writes::{Later, Writes};
+use super::writes::Writes;
 
-const CHUNK: u8 = b'c';
-const PAGES: u8 = b'p';
+/// Hashes that a start reads at once, about.
+const HASHES: usize = 1 << 20;
 
 pub struct Shelf {
     store: Arc<Store>,
@@ -43,14 +40,10 @@ pub struct Shelf {
     /// Whether rows are found by their key.
     hashed: bool,
     budget: Arc<Budget>,
-    /// What this shelf's pages are known by in the cache.
-    name: u64,
-    /// Chunks of the store that nobody holds any more, with their numbers of rows.
-    unheld: Mutex<Vec<(u32, usize)>>,
+    blobs: Arc<Blobs>,
     /// Bytes of rows in memory, and of those that are in the store alone.
     resident: AtomicUsize,
     evicted: AtomicUsize,
-    was_evicted_from: AtomicBool,
     found: AtomicU64,
     read: AtomicU64,
 }
@@ -65,51 +58,23 @@ pub struct PageCounts {
 }
 
 /// Pages that were read for one batch, by the chunk's number and the page's.
-pub type Pages = HashMap<(u32, u32), Arc<FixedRows>>;
+pub type Pages = HashMap<(u64, u32), Arc<FixedRows>>;
 
 /// A chunk of the store, as a start sees it.
-pub struct Stored<'a> {
-    pub number: u32,
+pub struct Stored {
+    pub number: u64,
     pub rows: usize,
     /// What they took in memory.
     pub bytes: usize,
-    /// None for a dead one.
-    hashes: Option<&'a [u8]>,
-}
-
-impl Stored<'_> {
-    pub fn is_dead(&self) -> bool {
-        self.hashes.is_none()
-    }
-
-    pub fn hashes(&self) -> Vec<u64> {
-        let words = self.hashes.unwrap_or_default().chunks_exact(8);
-        words.filter_map(|word| word.try_into().ok()).map(u64::from_be_bytes).collect()
-    }
 }
 
 impl Shelf {
     /// The shelf of rows of that schema, which are found by a key if there is one.
-    pub fn new(store: Arc<Store>, id: TraceId, schema: SchemaRef, key: Option<&[usize]>, budget: Arc<Budget>) -> Shelf {
-        let name = budget.next_shelf();
+    pub fn new(store: Arc<Store>, id: TraceId, schema: SchemaRef, key: Option<&[usize]>, budget: Arc<Budget>, blobs: Arc<Blobs>) -> Shelf {
         let (found, read) = (AtomicU64::default(), AtomicU64::default());
         let (resident, evicted) = (AtomicUsize::default(), AtomicUsize::default());
         let (hashed, key) = (key.is_some(), key.unwrap_or_default().into());
-        Shelf {
-            store,
-            id,
-            schema,
-            key,
-            hashed,
-            budget,
-            name,
-            unheld: Mutex::default(),
-            resident,
-            evicted,
-            was_evicted_from: AtomicBool::default(),
-            found,
-            read,
-        }
+        Shelf { store, id, schema, key, hashed, budget, blobs, resident, evicted, found, read }
     }
 
     pub fn id(&self) -> TraceId {
@@ -144,17 +109,9 @@ impl Shelf {
     pub fn evicted(&self, bytes: usize, stays: bool) {
         self.budget.away(stays);
         match stays {
-            true => {
-                self.was_evicted_from.store(true, Ordering::Relaxed);
-                self.evicted.fetch_add(bytes, Ordering::Relaxed)
-            }
+            true => self.evicted.fetch_add(bytes, Ordering::Relaxed),
             false => self.evicted.fetch_sub(bytes, Ordering::Relaxed),
         };
-    }
-
-    /// Whether there have been rows that were in the store alone.
-    pub fn was_evicted_from(&self) -> bool {
-        self.was_evicted_from.load(Ordering::Relaxed)
     }
 
     pub fn resident_bytes(&self) -> usize {
@@ -170,17 +127,17 @@ impl Shelf {
     }
 
     /// The pages, each wanted at least once; what the cache does not have is read at once.
-    pub fn pages(&self, mut wanted: Vec<(u32, u32)>) -> Result<Pages, StateError> {
+    pub fn pages(&self, mut wanted: Vec<(u64, u32)>) -> Result<Pages, StateError> {
         wanted.sort_unstable();
         wanted.dedup();
         let mut pages = Pages::with_capacity(wanted.len());
-        self.budget.cache.find(self.name, &mut wanted, |place, rows| {
+        self.budget.cache.find(&mut wanted, |place, rows| {
             pages.insert(place, rows);
         });
         self.found.fetch_add(pages.len() as u64, Ordering::Relaxed);
         self.read_each(&wanted, |place, rows, bytes| {
             let rows = Arc::new(FixedRows::counted(rows, &self.key, bytes)?);
-            self.budget.cache.keep((self.name, place.0, place.1), &rows);
+            self.budget.cache.keep(place, &rows);
             pages.insert(place, rows);
             Ok(())
         })?;
@@ -188,7 +145,7 @@ impl Shelf {
     }
 
     /// Rows `from..from + length` of a chunk; the cache is left as it is.
-    pub fn rows(&self, chunk: u32, from: usize, length: usize) -> Result<RecordBatch, StateError> {
+    pub fn rows(&self, chunk: u64, from: usize, length: usize) -> Result<RecordBatch, StateError> {
         let (first, last) = (from / PAGE, (from + length.max(1) - 1) / PAGE);
         let wanted: Vec<_> = (first..=last).map(|page| (chunk, page as u32)).collect();
         let mut parts = Vec::with_capacity(wanted.len());
@@ -204,7 +161,7 @@ impl Shelf {
     }
 
     /// A whole chunk of so many rows.
-    pub fn chunk(&self, chunk: u32, length: usize) -> Result<FixedRows, StateError> {
+    pub fn chunk(&self, chunk: u64, length: usize) -> Result<FixedRows, StateError> {
         let rows = self.rows(chunk, 0, length)?;
         // Columns of a single page lie in one buffer.
         let bytes = if length > PAGE { rows.get_array_memory_size() } else { rows.get_array_memory_size() / rows.num_columns().max(1) };
@@ -213,114 +170,131 @@ impl Shelf {
 
     fn read_each(
         &self,
-        wanted: &[(u32, u32)],
-        mut take: impl FnMut((u32, u32), RecordBatch, usize) -> Result<(), StateError>,
+        wanted: &[(u64, u32)],
+        mut take: impl FnMut((u64, u32), RecordBatch, usize) -> Result<(), StateError>,
     ) -> Result<(), StateError> {
         if wanted.is_empty() {
             return Ok(());
         }
         self.read.fetch_add(wanted.len() as u64, Ordering::Relaxed);
-        let keys: Vec<Vec<u8>> = wanted.iter().map(|(chunk, page)| self.page_key(*chunk, *page)).collect();
-        for (place, value) in wanted.iter().zip(self.store.get_settled(Family::Trace, &keys)?) {
-            let value = value.ok_or_else(|| self.missing(place.0))?;
+        for (place, value) in wanted.iter().zip(self.blobs.get(wanted)?) {
             let bytes = value.len();
             take(*place, page::from_bytes(&self.schema, value)?, bytes)?;
         }
         Ok(())
     }
 
-    fn missing(&self, chunk: u32) -> StateError {
+    fn missing(&self, chunk: u64) -> StateError {
         StateError::corrupted(format!("rows of chunk {chunk} of trace {} are missing", self.id))
     }
 
-    /// Visits the chunks that the store has, in the order of their numbers.
-    pub fn each_stored(&self, visit: &mut dyn FnMut(Stored<'_>) -> Result<(), StateError>) -> Result<(), StateError> {
-        let broken = || StateError::corrupted(format!("a chunk of trace {} cannot be read", self.id));
-        self.each(CHUNK, &mut |number, value| {
-            let (rows, rest) = value.split_first_chunk::<4>().ok_or_else(broken)?;
-            let rows = u32::from_be_bytes(*rows) as usize;
-            match rest.split_first_chunk::<8>() {
-                None if rest.is_empty() => visit(Stored { number, rows, bytes: 0, hashes: None }),
-                Some((bytes, hashes)) if hashes.len() == if self.hashed { rows * 8 } else { 0 } => {
-                    visit(Stored { number, rows, bytes: u64::from_be_bytes(*bytes) as usize, hashes: Some(hashes) })
-                }
-                _ => Err(broken()),
-            }
-        })
+    /// The chunks that the store has, in the order of their numbers, which is the one in which they were put.
+    pub fn stored(&self) -> Result<Vec<Stored>, StateError> {
+        let mut stored = Vec::new();
+        self.each(Family::Chunk, &[], &mut |number, value| {
+            let size = value.split_first_chunk::<4>().and_then(|(rows, bytes)| Some((rows, bytes.try_into().ok()?)));
+            let (rows, bytes) = size.ok_or_else(|| StateError::corrupted(format!("a chunk of trace {} cannot be read", self.id)))?;
+            stored.push(Stored { number, rows: u32::from_be_bytes(*rows) as usize, bytes: u64::from_be_bytes(bytes) as usize });
+            Ok(())
+        })?;
+        Ok(stored)
     }
 
-    /// Visits what the store has beside chunks under that kind, by the chunk's number.
-    pub fn each(&self, kind: u8, visit: &mut dyn FnMut(u32, &[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
-        let prefix = entry_key(self.id, &[kind]);
+    /// Visits those chunks with the hash of each row's key.
+    pub fn each_hashed(&self, stored: &[Stored], visit: &mut dyn FnMut(&Stored, Vec<u64>) -> Result<(), StateError>) -> Result<(), StateError> {
+        let mut rest = stored;
+        while !rest.is_empty() {
+            let sums = rest.iter().scan(0, |sum, chunk| Some(std::mem::replace(sum, *sum + chunk.rows)));
+            let (now, later) = rest.split_at(sums.take_while(|before| *before < HASHES).count());
+            let parts: Vec<(u64, u32)> = now.iter().map(|chunk| (chunk.number, pages(chunk.rows))).collect();
+            for (chunk, bytes) in now.iter().zip(self.blobs.get(&parts)?) {
+                let hashes: Vec<u64> = bytes.chunks_exact(8).filter_map(|word| word.try_into().ok()).map(u64::from_be_bytes).collect();
+                if bytes.len() != chunk.rows * 8 {
+                    return Err(self.missing(chunk.number));
+                }
+                visit(chunk, hashes)?;
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Visits what the store has of the trace in a family, behind those bytes, by the chunk's number.
+    pub fn each(&self, family: Family, kind: &[u8], visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+        let prefix = entry_key(self.id, kind);
         debug_assert!(prefix.starts_with(&trace_prefix(self.id)));
-        self.store.scan_with(Family::Trace, &prefix, &mut |key, value| {
-            let number = entry_of(key).and_then(|entry| entry.get(1..)?.try_into().ok()).map(u32::from_be_bytes);
+        self.store.scan_with(family, &prefix, &mut |key, value| {
+            let number = entry_of(key).and_then(|entry| entry.get(kind.len()..)?.try_into().ok()).map(u64::from_be_bytes);
             let number = number.ok_or_else(|| StateError::corrupted(format!("an entry of trace {} cannot be read", self.id)))?;
             visit(number, value)
         })
     }
 
-    /// Puts a chunk, with its rows' hashes by key.
-    pub fn put(self: &Arc<Self>, number: u32, rows: &Arc<FixedRows>, writes: &mut Writes) {
+    /// Puts a chunk; its number.
+    pub fn put(self: &Arc<Self>, rows: &Arc<FixedRows>, writes: &mut Writes) -> u64 {
         let bytes = rows.bytes() + rows.len() * 8;
-        writes.put_later(Arc::new(ToStore { shelf: self.clone(), number, rows: rows.clone() }), bytes);
+        let hashed = self.hashed;
+        let number = self.blobs.put(Arc::new(ChunkParts { hashed, rows: rows.clone() }), bytes, writes);
+        let size = [&(rows.len() as u32).to_be_bytes()[..], &(rows.bytes() as u64).to_be_bytes()].concat();
+        writes.put(Family::Chunk, self.key_of(&[], number), size);
+        number
     }
 
-    /// The trace has let go of the chunk; its pages stay for as long as somebody reads them.
-    pub fn mark_dead(&self, number: u32, rows: usize, writes: &mut Writes) {
-        writes.put(Family::Trace, self.key_of(CHUNK, number), (rows as u32).to_be_bytes());
+    /// The trace has let go of a chunk of so many rows, which stays for as long as somebody reads it.
+    pub fn forget(&self, number: u64, rows: usize, writes: &mut Writes) {
+        writes.delete(Family::Chunk, self.key_of(&[], number));
+        self.blobs.mark_dead(number, parts(rows), writes);
     }
 
     /// Nobody holds the chunk any more.
-    pub fn let_go(&self, number: u32, rows: usize) {
-        self.unheld.lock().expect("no thread panics while it holds a list").push((number, rows));
+    pub fn let_go(&self, number: u64, rows: usize) {
+        self.blobs.let_go(number, parts(rows));
     }
 
-    /// Deletes the chunks that nobody holds; their numbers.
-    pub fn delete_unheld(&self, writes: &mut Writes) -> Vec<u32> {
-        let unheld = std::mem::take(&mut *self.unheld.lock().expect("no thread panics while it holds a list"));
-        for (number, rows) in &unheld {
-            writes.delete(Family::Trace, self.key_of(CHUNK, *number));
-            for page in 0..rows.div_ceil(PAGE) {
-                writes.delete(Family::Trace, self.page_key(*number, page as u32));
-            }
-        }
-        unheld.into_iter().map(|(number, _)| number).collect()
+    /// The key of something of a chunk.
+    pub fn key_of(&self, kind: &[u8], number: u64) -> Vec<u8> {
+        entry_key(self.id, &[kind, &number.to_be_bytes()].concat())
     }
+}
 
-    /// The key of something beside a chunk.
-    pub fn key_of(&self, kind: u8, number: u32) -> Vec<u8> {
-        entry_key(self.id, &[&[kind][..], &number.to_be_bytes()].concat())
-    }
+/// The pages of a chunk of so many rows. Its hashes are the part behind them.
+fn pages(rows: usize) -> u32 {
+    rows.div_ceil(PAGE) as u32
+}
 
-    fn page_key(&self, number: u32, page: u32) -> Vec<u8> {
-        let mut key = self.key_of(PAGES, number);
-        key.extend_from_slice(&page.to_be_bytes());
-        key
-    }
+fn parts(rows: usize) -> u32 {
+    pages(rows) + 1
 }
 
 /// A chunk on its way to the store.
-struct ToStore {
-    shelf: Arc<Shelf>,
-    number: u32,
+struct ChunkParts {
+    hashed: bool,
     rows: Arc<FixedRows>,
 }
 
-impl Later for ToStore {
-    fn puts(&self, put: &mut dyn FnMut(Family, Vec<u8>, Vec<u8>)) -> Result<(), StateError> {
+impl Blob for ChunkParts {
+    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let length = self.rows.len();
-        let mut head = Vec::with_capacity(12 + length * 8);
-        head.extend_from_slice(&(length as u32).to_be_bytes());
-        head.extend_from_slice(&(self.rows.bytes() as u64).to_be_bytes());
-        if self.shelf.hashed {
-            self.rows.keys.hashes().iter().for_each(|hash| head.extend_from_slice(&hash.to_be_bytes()));
+        for start in (0..length).step_by(PAGE) {
+            put(&page::to_bytes(&self.rows.rows.slice(start, PAGE.min(length - start)))?)?;
         }
-        put(Family::Trace, self.shelf.key_of(CHUNK, self.number), head);
-        for (page, start) in (0..length).step_by(PAGE).enumerate() {
-            let part = self.rows.rows.slice(start, PAGE.min(length - start));
-            put(Family::Trace, self.shelf.page_key(self.number, page as u32), page::to_bytes(&part)?);
+        match self.hashed {
+            true => put(&self.rows.keys.hashes().iter().flat_map(|hash| hash.to_be_bytes()).collect::<Vec<u8>>()),
+            false => put(&[]),
         }
-        Ok(())
     }
+}
+
+/// The chunks that the store has of an object: the prefix of each one's trace, its number, and its parts.
+pub fn chunks_of(store: &Store, object: ObjectId) -> Result<Vec<([u8; 7], u64, u32)>, StateError> {
+    let mut chunks = Vec::new();
+    store.scan_with(Family::Chunk, &object_prefix(object), &mut |key, value| {
+        let place = key.split_first_chunk::<7>().and_then(|(trace, number)| Some((*trace, u64::from_be_bytes(number.try_into().ok()?))));
+        let rows = value.first_chunk::<4>().map(|rows| u32::from_be_bytes(*rows) as usize);
+        let ((trace, number), rows) =
+            place.zip(rows).ok_or_else(|| StateError::corrupted(format!("a chunk of object {object} cannot be read")))?;
+        chunks.push((trace, number, parts(rows)));
+        Ok(())
+    })?;
+    Ok(chunks)
 }

@@ -6,11 +6,13 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::types::{Report, SqlState};
 use crate::zset::row_codec;
 
 use super::backend::Backend;
+use super::blobs::part_key;
 use super::error::StateError;
 use super::family::Family;
 use super::memory::Memory;
@@ -18,13 +20,17 @@ use super::rocks::Rocks;
 use super::writes::Writes;
 
 /// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 /// In [`Family::Meta`]: [`FORMAT`], then the format of the bytes of rows.
 const FORMAT_KEY: &[u8] = b"format";
+/// In [`Family::Meta`]: after the numbers of all blobs that were named, 8 bytes big endian.
+const BLOBS_KEY: &[u8] = b"blobs";
 
 pub struct Store {
     backend: Box<dyn Backend>,
+    /// The number of the next blob.
+    next_blob: AtomicU64,
     poison: OnceLock<Poison>,
 }
 
@@ -44,10 +50,13 @@ impl Store {
 
     /// [`Store::open`] with about so many bytes of memory for the store's own caches and buffers.
     pub fn open_within(dir: &Path, memory: usize) -> Result<Store, StateError> {
-        let store = Store::over(Rocks::open(dir, memory)?);
+        let mut store = Store::over(Rocks::open(dir, memory)?);
         let known = [FORMAT, row_codec::FORMAT];
         match store.get(Family::Meta, FORMAT_KEY)?.as_deref() {
-            Some(found) if found == known => Ok(store),
+            Some(found) if found == known => {
+                store.number_blobs()?;
+                Ok(store)
+            }
             Some([format, rows]) if *format > FORMAT || *rows > row_codec::FORMAT => Err(StateError::Newer {
                 dir: dir.to_path_buf(),
                 found: format!("{format}.{rows}"),
@@ -86,7 +95,33 @@ impl Store {
     }
 
     fn over(backend: impl Backend + 'static) -> Store {
-        Store { backend: Box::new(backend), poison: OnceLock::new() }
+        Store { backend: Box::new(backend), next_blob: AtomicU64::new(0), poison: OnceLock::new() }
+    }
+
+    /// Goes on behind the numbers that were given, and deletes blobs that no write has named.
+    fn number_blobs(&mut self) -> Result<(), StateError> {
+        let number = |bytes: Option<&[u8]>| match bytes {
+            None => Ok(0),
+            Some(bytes) => match bytes.first_chunk() {
+                Some(number) => Ok(u64::from_be_bytes(*number)),
+                None => Err(StateError::corrupted("the number of a blob cannot be read")),
+            },
+        };
+        let named = number(self.get(Family::Meta, BLOBS_KEY)?.as_deref())?;
+        let greatest = self.last(Family::Blob)?.map(|(key, _)| number(Some(&key))).transpose()?;
+        let next = greatest.map_or(named, |greatest| named.max(greatest + 1));
+        if next > named {
+            let mut writes = Writes::new();
+            writes.delete_range(Family::Blob, part_key(named, 0), part_key(next, 0));
+            self.write(writes, false)?;
+        }
+        self.next_blob = AtomicU64::new(next);
+        Ok(())
+    }
+
+    /// A number that no other blob of this store has.
+    pub(super) fn next_blob(&self) -> u64 {
+        self.next_blob.fetch_add(1, Ordering::Relaxed)
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
@@ -144,22 +179,50 @@ impl Store {
         self.backend.last(family)
     }
 
+    /// Lays the blobs of `writes` down ahead of the rest, if they are many: written once, past the log. They are durable when
+    /// this returns, and nothing until `writes` are written, which must be before any other blobs are.
+    ///
+    /// # Errors
+    /// After an error the store is poisoned, whatever the error.
+    pub fn write_ahead(&self, writes: &mut Writes) -> Result<(), StateError> {
+        self.refuse_if_poisoned()?;
+        if writes.blob_bytes() < self.backend.takes_in_from() {
+            return Ok(());
+        }
+        let blobs = writes.take_blobs();
+        let taken = self.backend.take_in(Family::Blob, &mut |put| {
+            blobs.iter().try_for_each(|(number, blob)| {
+                let mut part = 0;
+                blob.parts(&mut |bytes| {
+                    part += 1;
+                    put(&part_key(*number, part - 1), bytes)
+                })
+            })
+        });
+        taken.inspect_err(|error| self.poison_by(error))
+    }
+
     /// Writes all steps or none. With `sync` they are durable when this returns; without it they are durable together
     /// with the next write that syncs, and outlive the process but not the machine until then.
     ///
     /// # Errors
     /// After an error the store is poisoned, whatever the error.
-    pub fn write(&self, writes: Writes, sync: bool) -> Result<(), StateError> {
+    pub fn write(&self, mut writes: Writes, sync: bool) -> Result<(), StateError> {
         self.refuse_if_poisoned()?;
         if writes.is_empty() && !sync {
             return Ok(());
         }
-        self.backend.write(&mut writes.into_steps(), sync).inspect_err(|error| {
-            let reason = error.report();
-            let reason = reason.detail.unwrap_or(reason.message);
-            // Of two writes that fail at once the first one's reason stays.
-            let _ = self.poison.set(Poison { reason, disk_full: error.is_disk_full() });
-        })
+        if let Some(next) = writes.next_blob() {
+            writes.put(Family::Meta, BLOBS_KEY, next.to_be_bytes());
+        }
+        self.backend.write(&mut writes.into_steps(), sync).inspect_err(|error| self.poison_by(error))
+    }
+
+    fn poison_by(&self, error: &StateError) {
+        let reason = error.report();
+        let reason = reason.detail.unwrap_or(reason.message);
+        // Of two writes that fail at once the first one's reason stays.
+        let _ = self.poison.set(Poison { reason, disk_full: error.is_disk_full() });
     }
 
     /// Closes the store as a failed write does. For a failure beside it after which what is in memory may never be written:

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeBounds};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::datatypes::SchemaRef;
 
@@ -10,6 +10,7 @@ use crate::types::{ObjectId, TraceId};
 
 use super::appended::{self, Appended};
 use super::arrangement::{Arrangement, Find};
+use super::blobs::Blobs;
 use super::budget::Budget;
 use super::cells::{self, Cells};
 use super::error::StateError;
@@ -19,7 +20,7 @@ use super::record;
 use super::records::{RecordTable, Records};
 use super::resident::Resident;
 use super::shape::Shape;
-use super::shelf::{PageCounts, Shelf};
+use super::shelf::{PageCounts, Shelf, chunks_of};
 use super::store::Store;
 use super::trace::Trace;
 use super::writes::Writes;
@@ -29,8 +30,6 @@ const FORM: &[u8] = b"trace/";
 const FORM_VERSION: u8 = 1;
 /// About so many bytes of rows come back at once: nobody should wait long for it.
 const AT_ONCE: usize = 4 << 20;
-/// In [`Family::Meta`], before an object's prefix: the object is gone, and its entries are still to be deleted.
-const DYING: &[u8] = b"dying/";
 
 /// A handle; clones are the same set.
 #[derive(Clone)]
@@ -40,20 +39,7 @@ pub struct TraceSet {
     /// Objects that were forgotten: what the store still has of them is on its way out.
     forgotten: Arc<Mutex<BTreeSet<ObjectId>>>,
     budget: Arc<Budget>,
-    dying: Arc<Mutex<DyingObjects>>,
-}
-
-#[derive(Default)]
-struct DyingObjects {
-    objects: Vec<Dying>,
-    /// Whether the store was asked for those of the process before this one.
-    complete: bool,
-}
-
-/// An object that is gone, while readers may still read rows of it that are in the store alone.
-struct Dying {
-    object: ObjectId,
-    held: Vec<Weak<Shelf>>,
+    blobs: Arc<Blobs>,
 }
 
 struct Member {
@@ -113,8 +99,8 @@ impl TraceSet {
 
     /// Traces that may take so many bytes of memory.
     pub fn within(store: Arc<Store>, bytes: usize) -> TraceSet {
-        let budget = Arc::new(Budget::new(bytes));
-        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, dying: Arc::default() }
+        let (budget, blobs) = (Arc::new(Budget::new(bytes)), Arc::new(Blobs::new(store.clone())));
+        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, blobs }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -173,7 +159,7 @@ impl TraceSet {
     }
 
     fn shelf(&self, id: TraceId, schema: SchemaRef, key: Option<&[usize]>) -> Shelf {
-        Shelf::new(self.store.clone(), id, schema, key, self.budget.clone())
+        Shelf::new(self.store.clone(), id, schema, key, self.budget.clone(), self.blobs.clone())
     }
 
     /// The member of that number: the one that is known, or one that is made, from the store if it is `stored` there.
@@ -214,57 +200,40 @@ impl TraceSet {
                 State::Appended(rows) => rows.write_changes(writes),
             }
         }
-        self.bury(writes)
+        self.blobs.bury(writes)
     }
 
-    /// Deletes what is left of objects that are gone and that nobody reads any more.
-    fn bury(&self, writes: &mut Writes) -> Result<(), StateError> {
-        let mut dying = self.dying.lock().expect("no thread panics while it holds a list");
-        if !dying.complete {
-            let left = self.left_dying()?;
-            dying.objects.extend(left);
-            dying.complete = true;
-        }
-        dying.objects.retain(|Dying { object, held }| {
-            let is_read = held.iter().any(|shelf| shelf.strong_count() > 0);
-            if !is_read {
-                writes.delete_prefix(Family::Trace, object_prefix(*object));
-                writes.delete(Family::Meta, [DYING, &object_prefix(*object)].concat());
-            }
-            is_read
-        });
-        Ok(())
+    /// Forgets all traces of an object of which nothing was ever stored.
+    pub fn drop_unstored(&self, object: ObjectId) {
+        self.forget(object);
     }
 
-    /// The objects that were dying when the process before this one ended.
-    fn left_dying(&self) -> Result<Vec<Dying>, StateError> {
-        let entries = self.store.scan(Family::Meta, DYING)?;
-        let object = |key: &[u8]| key.get(DYING.len()..)?.try_into().ok().map(u32::from_be_bytes);
-        let dying = entries.iter().map(|(key, _)| match object(key) {
-            Some(object) => Ok(Dying { object: ObjectId(object), held: Vec::new() }),
-            None => Err(StateError::corrupted("the name of an object that is gone cannot be read")),
-        });
-        dying.collect()
+    fn forget(&self, object: ObjectId) -> BTreeMap<TraceId, Member> {
+        let traces = TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX);
+        self.forgotten().insert(object);
+        self.members().extract_if(traces, |_, _| true).collect()
     }
 
     /// Forgets all traces of the object, here and with `writes` in the store, where rows stay until nobody reads them.
     /// Handles that are still held are on their own: what they take in is never stored. A trace that the object is given
-    /// afterwards is a new one, whether `writes` are written by then or not.
-    pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) {
-        let gone: Vec<(TraceId, Member)> =
-            self.members().extract_if(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX), |_, _| true).collect();
-        let held: Vec<Weak<Shelf>> =
-            gone.iter().filter_map(|(_, member)| member.state.read_from_the_store()).map(|s| Arc::downgrade(&s)).collect();
-        self.forgotten().insert(object);
-        match held.is_empty() {
-            true => writes.delete_prefix(Family::Trace, object_prefix(object)),
-            false => {
-                writes.put(Family::Meta, [DYING, &object_prefix(object)].concat(), []);
-                let mut dying = self.dying.lock().expect("no thread panics while it holds a list");
-                dying.objects.push(Dying { object, held });
+    /// afterwards is a new one, whether `writes` are written by then or not. No checkpoint is on its way.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) -> Result<(), StateError> {
+        let chunks = chunks_of(&self.store, object)?;
+        let known: BTreeSet<[u8; 7]> = self.forget(object).keys().map(|id| trace_prefix(*id)).collect();
+        for (trace, number, parts) in chunks {
+            match known.contains(&trace) {
+                // Whoever holds its rows last lets go of it.
+                true => self.blobs.mark_dead(number, parts, writes),
+                false => Blobs::delete(number, parts, writes),
             }
         }
+        writes.delete_prefix(Family::Chunk, object_prefix(object));
+        writes.delete_prefix(Family::Trace, object_prefix(object));
         writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
+        Ok(())
     }
 
     /// Whether rows take more memory than they may: a checkpoint and [`TraceSet::make_room`] help.
@@ -402,18 +371,6 @@ impl TraceSet {
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
         self.members.lock().expect("no thread panics while it holds the set of traces")
-    }
-}
-
-impl State {
-    /// Where rows are read that are not in memory, if there have been such rows.
-    fn read_from_the_store(&self) -> Option<Arc<Shelf>> {
-        let shelf = match self {
-            State::Arrangement(rows) => rows.shelf(),
-            State::Appended(rows) => rows.shelf(),
-            State::Trace(_) | State::Cells(_) | State::Records(_) => return None,
-        };
-        Some(shelf).filter(|shelf| shelf.was_evicted_from())
     }
 }
 

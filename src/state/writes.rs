@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::zset::ZSet;
-
+use super::blobs::{Blob, part_key};
 use super::error::StateError;
 use super::family::Family;
-use super::ipc::zset_to_ipc;
 use super::key_layout::after_prefix;
 
 /// A single step of a write. A later step wins over an earlier one.
@@ -31,38 +29,16 @@ pub(super) enum Write {
 }
 
 /// Steps that happen together or not at all, collected for [`super::Store::write`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Writes {
-    steps: Vec<Step>,
+    steps: Vec<Write>,
     bytes: usize,
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Ready(Write),
-    /// Rows that become bytes when they are written: whoever collects a checkpoint holds up the epochs, whoever writes it
-    /// does not.
-    PutRows {
-        family: Family,
-        key: Vec<u8>,
-        rows: ZSet,
-    },
-    /// Several of those.
-    Later(Unmade),
-}
-
-/// What becomes keys and values when it is written.
-pub trait Later: Send + Sync {
-    fn puts(&self, put: &mut dyn FnMut(Family, Vec<u8>, Vec<u8>)) -> Result<(), StateError>;
-}
-
-#[derive(Clone)]
-struct Unmade(Arc<dyn Later>);
-
-impl fmt::Debug for Unmade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unmade")
-    }
+    /// Blobs with their numbers. They become bytes when they are written: whoever collects a checkpoint holds up the epochs,
+    /// whoever writes it does not.
+    blobs: Vec<(u64, Arc<dyn Blob>)>,
+    blob_bytes: usize,
+    /// After the greatest number of a blob that these steps may name.
+    next_blob: u64,
 }
 
 impl Writes {
@@ -74,17 +50,11 @@ impl Writes {
         self.push(Write::Put { family, key: key.into(), value: value.into() });
     }
 
-    /// Puts the rows as [`zset_to_ipc`] writes them.
-    pub fn put_rows(&mut self, family: Family, key: impl Into<Vec<u8>>, rows: ZSet) {
-        let key = key.into();
-        self.bytes += key.len() + rows.rows().get_array_memory_size() + rows.len() * 8;
-        self.steps.push(Step::PutRows { family, key, rows });
-    }
-
-    /// Puts what `later` makes, of about so many bytes.
-    pub fn put_later(&mut self, later: Arc<dyn Later>, bytes: usize) {
-        self.bytes += bytes;
-        self.steps.push(Step::Later(Unmade(later)));
+    /// Puts a blob of about so many bytes.
+    pub(super) fn put_blob(&mut self, number: u64, blob: Arc<dyn Blob>, bytes: usize) {
+        self.blob_bytes += bytes;
+        self.next_blob = self.next_blob.max(number + 1);
+        self.blobs.push((number, blob));
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
@@ -107,23 +77,52 @@ impl Writes {
     pub fn append(&mut self, later: Writes) {
         self.bytes += later.bytes;
         self.steps.extend(later.steps);
+        self.blob_bytes += later.blob_bytes;
+        self.blobs.extend(later.blobs);
+        self.next_blob = self.next_blob.max(later.next_blob);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.blobs.is_empty()
     }
 
-    /// The size of all keys and values in bytes; of rows an estimate.
+    /// The size of all keys and values in bytes; of blobs an estimate.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.blob_bytes
     }
 
-    /// The steps one after the other: rows become bytes as they are asked for, and are let go of.
-    pub(super) fn into_steps(self) -> impl Iterator<Item = Result<Write, StateError>> {
-        self.steps.into_iter().flat_map(|step| match made(step) {
-            Ok(writes) => writes.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        })
+    pub(super) fn blob_bytes(&self) -> usize {
+        self.blob_bytes
+    }
+
+    /// The blobs, in the order of their numbers; what is left names them.
+    pub(super) fn take_blobs(&mut self) -> Vec<(u64, Arc<dyn Blob>)> {
+        self.blob_bytes = 0;
+        let mut blobs = std::mem::take(&mut self.blobs);
+        blobs.sort_unstable_by_key(|(number, _)| *number);
+        blobs
+    }
+
+    /// The number after those of all blobs that were put, if there were any.
+    pub(super) fn next_blob(&self) -> Option<u64> {
+        (self.next_blob > 0).then_some(self.next_blob)
+    }
+
+    /// The steps one after the other, blobs first: a blob becomes bytes when it is its turn.
+    pub(super) fn into_steps(mut self) -> impl Iterator<Item = Result<Write, StateError>> {
+        let blobs = self.take_blobs().into_iter().flat_map(|(number, blob)| {
+            let mut parts = Vec::new();
+            let made = blob.parts(&mut |part| {
+                let key = part_key(number, parts.len() as u32).to_vec();
+                parts.push(Write::Put { family: Family::Blob, key, value: part.to_vec() });
+                Ok(())
+            });
+            match made {
+                Ok(()) => parts.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            }
+        });
+        blobs.chain(self.steps.into_iter().map(Ok))
     }
 
     fn push(&mut self, step: Write) {
@@ -132,18 +131,12 @@ impl Writes {
             Write::Delete { key, .. } => key.len(),
             Write::DeleteRange { from, to, .. } => from.len() + to.as_ref().map_or(0, Vec::len),
         };
-        self.steps.push(Step::Ready(step));
+        self.steps.push(step);
     }
 }
 
-fn made(step: Step) -> Result<Vec<Write>, StateError> {
-    match step {
-        Step::Ready(write) => Ok(vec![write]),
-        Step::PutRows { family, key, rows } => Ok(vec![Write::Put { family, key, value: zset_to_ipc(&rows)? }]),
-        Step::Later(Unmade(later)) => {
-            let mut writes = Vec::new();
-            later.puts(&mut |family, key, value| writes.push(Write::Put { family, key, value }))?;
-            Ok(writes)
-        }
+impl fmt::Debug for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Writes({:?}, {} blobs)", self.steps, self.blobs.len())
     }
 }

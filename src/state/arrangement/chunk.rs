@@ -130,7 +130,7 @@ impl Chunk {
     }
 
     /// A chunk that the store has, of so many rows that took so many bytes.
-    pub fn stored(number: u32, size: (usize, usize), shelf: &Arc<Shelf>) -> Chunk {
+    pub fn stored(number: u64, size: (usize, usize), shelf: &Arc<Shelf>) -> Chunk {
         Chunk::over(Body::stored(number, size, shelf.clone()), None)
     }
 

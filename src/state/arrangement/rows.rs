@@ -41,10 +41,9 @@ pub struct Rows {
     /// Rows with a weight below zero: while there are any, an added row may have to meet one.
     pub(super) negative: usize,
     /// Chunks that the store has and that are gone, with their numbers of rows.
-    pub(super) gone: Vec<(u32, usize)>,
-    /// Where chunks lie in the store, and the number there of the next one.
+    pub(super) gone: Vec<(u64, usize)>,
+    /// Where chunks lie in the store.
     pub(super) shelf: Arc<Shelf>,
-    pub(super) next_number: u32,
     /// Chunks whose rows are not in memory.
     pub(super) evicted: usize,
     /// The chunks as readers see them, by number; those in `unseen` are other ones by now.
@@ -71,7 +70,6 @@ impl Rows {
             negative: 0,
             gone: Vec::new(),
             shelf: Arc::new(shelf),
-            next_number: 0,
             evicted: 0,
             views: Vector::new(),
             unseen: Vec::new(),

@@ -2,7 +2,7 @@
 //! each row is there once. A chunk is written when a checkpoint comes, and its weights again whenever they changed.
 //!
 //! ```text
-//! trace | "w" | chunk, 4 bytes -> "b" and a bit a row, in words of 8 bytes little endian,
+//! trace | "w" | chunk, 8 bytes -> "b" and a bit a row, in words of 8 bytes little endian,
 //!                                             or "w" and a weight a row, 8 bytes big endian
 //! ```
 //!
@@ -19,7 +19,7 @@ use crate::state::writes::Writes;
 use super::chunk::Chunk;
 use super::rows::{Find, Rows};
 
-const WEIGHTS: u8 = b'w';
+const WEIGHTS: &[u8] = b"w";
 
 impl Rows {
     /// What the store holds.
@@ -27,24 +27,19 @@ impl Rows {
         let mut rows = Rows::new(shelf, find);
         let shelf = rows.shelf.clone();
         let broken = || StateError::corrupted(format!("weights of arrangement {} cannot be read", shelf.id()));
-        let mut weights: HashMap<u32, Vec<u8>> = HashMap::new();
-        shelf.each(WEIGHTS, &mut |number, value| {
+        let mut weights: HashMap<u64, Vec<u8>> = HashMap::new();
+        shelf.each(Family::Trace, WEIGHTS, &mut |number, value| {
             weights.insert(number, value.to_vec());
             Ok(())
         })?;
-        shelf.each_stored(&mut |stored| {
-            rows.next_number = rows.next_number.max(stored.number + 1);
-            if stored.is_dead() {
-                shelf.let_go(stored.number, stored.rows);
-                return Ok(());
-            }
+        shelf.each_hashed(&shelf.stored()?, &mut |stored, hashes| {
             let mut chunk = Chunk::stored(stored.number, (stored.rows, stored.bytes), &shelf);
             if !weights.remove(&stored.number).is_none_or(|bytes| chunk.set_stored_weights(&bytes)) {
                 return Err(broken());
             }
             rows.evicted += 1;
             let number = rows.place(chunk);
-            rows.link(number, 0, &stored.hashes())
+            rows.link(number, 0, &hashes)
         })?;
         if !weights.is_empty() {
             return Err(broken());
@@ -60,25 +55,20 @@ impl Rows {
     }
 
     pub fn write_changes(&mut self, writes: &mut Writes) {
-        let Rows { shelf, chunks, gone, next_number, .. } = self;
+        let Rows { shelf, chunks, gone, .. } = self;
         for chunk in chunks.iter_mut().flatten() {
             let unstored = chunk.resident().filter(|_| !chunk.is_stored()).cloned();
             if let Some(rows) = &unstored {
-                shelf.put(*next_number, rows, writes);
-                chunk.body().store_as(*next_number);
-                *next_number += 1;
+                chunk.body().store_as(shelf.put(rows, writes));
             }
             let (changed, number) = (chunk.take_changed(), chunk.body().number());
             if let Some(number) = number.filter(|_| if unstored.is_some() { !chunk.is_plain() } else { changed }) {
                 writes.put(Family::Trace, shelf.key_of(WEIGHTS, number), chunk.weights_to_store());
             }
         }
-        let unheld = shelf.delete_unheld(writes);
         for (number, rows) in gone.drain(..) {
             writes.delete(Family::Trace, shelf.key_of(WEIGHTS, number));
-            if !unheld.contains(&number) {
-                shelf.mark_dead(number, rows, writes);
-            }
+            shelf.forget(number, rows, writes);
         }
     }
 }

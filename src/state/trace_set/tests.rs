@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::state::Find;
-use crate::state::key_layout::object_prefix;
 use crate::types::SqlState;
 use crate::zset::text::parse;
 
@@ -69,7 +68,7 @@ fn an_object_goes_with_all_it_had_and_leaves_the_others() {
     assert_eq!(set.usage(ObjectId(256)).entries, 4);
     assert!(set.usage(ObjectId(256)).bytes > 0);
     let mut writes = Writes::new();
-    set.drop_object(ObjectId(256), &mut writes);
+    set.drop_object(ObjectId(256), &mut writes).unwrap();
     set.store().write(writes, true).unwrap();
     for set in [&set, &TraceSet::new(set.store().clone())] {
         let lengths = numbers.map(|id| set.trace(id, rows.schema(), 1).unwrap().len());
@@ -103,7 +102,7 @@ fn a_trace_made_after_its_object_was_forgotten_starts_empty_and_in_any_form() {
     checkpoint(&set);
     let again = TraceSet::new(set.store().clone());
     let mut writes = Writes::new();
-    again.drop_object(ObjectId(1), &mut writes);
+    again.drop_object(ObjectId(1), &mut writes).unwrap();
     let other = parse("k int8", "7 +1");
     let trace = again.trace(id(1, 0), other.schema(), 1).unwrap();
     assert!(trace.is_empty(), "what the store still has is not the new trace's");
@@ -130,10 +129,10 @@ fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
     let (some, all) = (arranged.snapshot(), growing.snapshot());
     drop((arranged, growing));
     let mut writes = Writes::new();
-    set.drop_object(ObjectId(7), &mut writes);
+    set.drop_object(ObjectId(7), &mut writes).unwrap();
     set.store().write(writes, true).unwrap();
     checkpoint(&set);
-    let left = || set.store().scan(Family::Trace, &object_prefix(ObjectId(7))).unwrap().len();
+    let left = || set.store().scan(Family::Blob, &[]).unwrap().len();
     assert_eq!(some.chunks(100, None).map(|chunk| chunk.unwrap().len()).sum::<usize>(), 2000);
     assert_eq!(all.chunks(100, None).map(|chunk| chunk.unwrap().len()).sum::<usize>(), 4000);
     assert!(left() > 0);
@@ -143,11 +142,11 @@ fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
     drop((some, all));
     checkpoint(&set);
     assert_eq!(left(), 0);
-    assert!(set.store().scan(Family::Meta, b"dying/").unwrap().is_empty());
+    assert!(set.store().scan(Family::Meta, b"dead/").unwrap().is_empty());
 }
 
 #[test]
-fn what_a_process_left_dying_is_deleted_by_the_next() {
+fn what_a_process_left_dead_is_deleted_by_the_next() {
     let set = set();
     let rows = parse("k int8", &(0..3000).map(|n| format!("{n} +1\n")).collect::<String>());
     set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
@@ -156,10 +155,10 @@ fn what_a_process_left_dying_is_deleted_by_the_next() {
     set.evict_down_to(0);
     let held = set.appended(id(7, 0), rows.schema()).unwrap();
     let mut writes = Writes::new();
-    set.drop_object(ObjectId(7), &mut writes);
+    set.drop_object(ObjectId(7), &mut writes).unwrap();
     set.store().write(writes, true).unwrap();
     let next = TraceSet::new(set.store().clone());
     checkpoint(&next);
-    assert!(next.store().scan(Family::Trace, &object_prefix(ObjectId(7))).unwrap().is_empty());
+    assert!(next.store().scan(Family::Blob, &[]).unwrap().is_empty());
     drop(held);
 }
