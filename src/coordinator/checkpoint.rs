@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use crate::fail_points::FailPoint;
 use crate::state::{CheckpointRecord, Journal, Staged, Writes};
 use crate::types::Report;
-use crate::zset::ZSet;
 
 use super::driver::{Driver, Writing};
 use super::failures;
@@ -73,10 +72,9 @@ impl Driver {
         self.traces.dirty(&mut writes).map_err(|e| e.report())?;
         failures::put(&self.relations, &mut writes)?;
         for (id, feed) in &mut self.sinks {
-            let Some(schema) = feed.pending.first().map(ZSet::schema) else { continue };
-            let change = ZSet::concat(&schema, &feed.pending).map_err(Report::internal)?;
-            feed.pending.clear();
-            Staged::put(*id, self.epoch, &change, &mut writes).map_err(|e| e.report())?;
+            if !feed.pending.is_empty() {
+                Staged::put(&self.store, *id, self.epoch, std::mem::take(&mut feed.pending), &mut writes);
+            }
         }
         let record = CheckpointRecord {
             epoch: self.epoch,

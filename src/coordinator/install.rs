@@ -188,7 +188,7 @@ impl Driver {
             failures::remove(*id, &mut writes);
             if entry.kind() == Kind::Sink {
                 self.sinks.remove(id);
-                Staged::drop_sink(*id, &mut writes);
+                Staged::drop_sink(&self.store, *id, &mut writes).map_err(|e| e.report())?;
                 SinkIndex::drop_sink(*id, &mut writes);
             }
         }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of one source that may wait.
 const MOST_OF_ONE: usize = 64 << 20;
+/// Bytes that one reading should bring at most, and at least where there is so much.
+const READING: (usize, usize) = (256 << 10, 32 << 20);
 
 /// The queues of all sources.
 pub struct Queues {
@@ -34,6 +36,11 @@ impl Queue {
     pub fn is_full(&self) -> bool {
         let waiting = self.waiting.load(Ordering::Acquire);
         waiting > MOST_OF_ONE || (waiting > 0 && self.all.waiting.load(Ordering::Acquire) > self.all.most)
+    }
+
+    /// Bytes that one reading should bring: what is read is in memory several times, as text, as columns and as a change.
+    pub fn reading(&self) -> usize {
+        (self.all.most / 8).clamp(READING.0, READING.1)
     }
 
     pub fn come(&self, bytes: usize) {

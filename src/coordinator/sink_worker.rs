@@ -193,7 +193,7 @@ impl Worker {
         reach(FailPoint::SinkCommitted)?;
         let mut writes = Writes::new();
         SinkIndex::apply(self.id, &prepared.index, &mut writes);
-        Staged::remove(self.id, prepared.epoch, &mut writes);
+        Staged::remove(&self.store, self.id, prepared.epoch, &mut writes).map_err(|e| e.report())?;
         Staged::remove_prepared(self.id, &mut writes);
         self.store.write(writes, true).map_err(|e| e.report())?;
         reach(FailPoint::SinkForgot)?;

@@ -11,7 +11,9 @@ use super::command::Event;
 use super::queues::Queue;
 
 /// While there is much to read a poll brings much: the more of it is in an epoch, the less each record costs.
-const POLL: Budget = Budget { records: 32_768, bytes: 32 << 20, wait: Duration::from_millis(20) };
+const RECORDS: usize = 32_768;
+/// How long a source that tells when something comes is waited for.
+const WAIT: Duration = Duration::from_millis(20);
 /// How long a source that does not answer is left alone before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -110,8 +112,8 @@ impl Reader {
             }
             // Where nobody tells when something comes, the wait is for the next look or for an order.
             let pause = source.pause();
-            let wait = if pause.is_some() { Duration::ZERO } else { POLL.wait };
-            match source.poll(Budget { wait, ..POLL }) {
+            let wait = if pause.is_some() { Duration::ZERO } else { WAIT };
+            match source.poll(Budget { records: RECORDS, bytes: self.queue.reading(), wait }) {
                 Ok(batches) => {
                     if failing {
                         failing = false;

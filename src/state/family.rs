@@ -22,16 +22,8 @@ pub enum Family {
 }
 
 impl Family {
-    pub const ALL: [Family; 8] = [
-        Family::Meta,
-        Family::Catalog,
-        Family::Journal,
-        Family::Trace,
-        Family::Chunk,
-        Family::Blob,
-        Family::Staged,
-        Family::Index,
-    ];
+    pub const ALL: [Family; 8] =
+        [Family::Meta, Family::Catalog, Family::Journal, Family::Trace, Family::Chunk, Family::Blob, Family::Staged, Family::Index];
 
     /// Its lasting name on disk.
     pub fn name(self) -> &'static str {

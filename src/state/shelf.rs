@@ -9,8 +9,8 @@
 //!
 //! Numbers are big endian.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -201,7 +201,11 @@ impl Shelf {
     }
 
     /// Visits those chunks with the hash of each row's key.
-    pub fn each_hashed(&self, stored: &[Stored], visit: &mut dyn FnMut(&Stored, Vec<u64>) -> Result<(), StateError>) -> Result<(), StateError> {
+    pub fn each_hashed(
+        &self,
+        stored: &[Stored],
+        visit: &mut dyn FnMut(&Stored, Vec<u64>) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
         let mut rest = stored;
         while !rest.is_empty() {
             let sums = rest.iter().scan(0, |sum, chunk| Some(std::mem::replace(sum, *sum + chunk.rows)));

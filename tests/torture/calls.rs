@@ -17,8 +17,8 @@ use crate::work::{STEPS, Work};
 use crate::world::World;
 
 /// What can be durable: data, names, sizes.
-const CALLS: [&str; 10] =
-    ["fsync", "fdatasync", "sync_file_range", "write", "pwrite64", "rename", "unlink", "ftruncate", "fallocate", "mkdir"];
+const CALLS: [&str; 11] =
+    ["fsync", "fdatasync", "sync_file_range", "write", "pwrite64", "rename", "link", "unlink", "ftruncate", "fallocate", "mkdir"];
 /// Those that a full disk refuses; a broken one refuses all.
 const FILLING: [&str; 6] = ["fsync", "fdatasync", "write", "pwrite64", "fallocate", "mkdir"];
 

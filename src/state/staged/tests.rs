@@ -14,8 +14,8 @@ fn write(store: &Store, fill: impl FnOnce(&mut Writes)) {
 
 fn stage(store: &Store, sink: ObjectId, epochs: &[u64]) {
     for epoch in epochs {
-        let change = parse("k int8, v text", &format!("{epoch} a +1\n{epoch} b -1"));
-        write(store, |w| Staged::put(sink, Epoch(*epoch), &change, w).unwrap());
+        let change = |row: &str| parse("k int8, v text", &format!("{epoch} {row}"));
+        write(store, |w| Staged::put(store, sink, Epoch(*epoch), vec![change("a +1"), change("b -1")], w));
     }
 }
 
@@ -43,11 +43,12 @@ fn changes_wait_until_they_are_removed() {
     let some = |bytes| Staged::take_within(&store, SINK, Epoch(300), bytes).unwrap().len();
     assert_eq!([some(1), some(all / 3), some(all / 3 + 1), some(all)], [1, 1, 2, 3]);
 
-    write(&store, |w| Staged::remove(SINK, Epoch(255), w));
+    write(&store, |w| Staged::remove(&store, SINK, Epoch(255), w).unwrap());
     assert_eq!(taken(&store, 300), [256]);
-    write(&store, |w| Staged::remove(SINK, Epoch(u64::MAX), w));
+    write(&store, |w| Staged::remove(&store, SINK, Epoch(u64::MAX), w).unwrap());
     assert_eq!((taken(&store, 300), Staged::bytes(&store, SINK).unwrap()), (vec![], 0));
     assert_eq!(Staged::take(&store, OTHER, Epoch(300)).unwrap().len(), 2);
+    assert_eq!(store.scan(Family::Blob, &[]).unwrap().len(), 2);
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn a_prepared_commit_is_not_a_change() {
     assert_eq!(Staged::prepared(&store, SINK).unwrap(), Some(b"files".to_vec()));
     assert_eq!(Staged::prepared(&store, OTHER).unwrap(), None);
     write(&store, |w| {
-        Staged::remove(SINK, Epoch(u64::MAX), w);
+        Staged::remove(&store, SINK, Epoch(u64::MAX), w).unwrap();
         Staged::put_prepared(SINK, b"other files", w);
     });
     assert_eq!((taken(&store, 9), Staged::prepared(&store, SINK).unwrap()), (vec![], Some(b"other files".to_vec())));
@@ -80,7 +81,7 @@ fn an_index_is_one_sinks() {
 
     stage(&store, SINK, &[1]);
     write(&store, |w| Staged::put_prepared(SINK, b"files", w));
-    write(&store, |w| Staged::drop_sink(SINK, w));
+    write(&store, |w| Staged::drop_sink(&store, SINK, w).unwrap());
     assert_eq!(SinkIndex::get_many(&store, SINK, &["a", ""]).unwrap(), [None, None]);
     assert_eq!((taken(&store, 9), Staged::prepared(&store, SINK).unwrap()), (vec![], None));
     assert_eq!(SinkIndex::get_many(&store, OTHER, &["a"]).unwrap(), [Some(b"9".to_vec())]);
@@ -88,9 +89,13 @@ fn an_index_is_one_sinks() {
 
 #[test]
 fn other_bytes_are_refused() {
-    for (key, value) in
-        [(change_key(SINK, Epoch(1)), vec![2, 0]), (change_key(SINK, Epoch(1)), vec![]), (tagged(SINK, CHANGES).to_vec(), vec![1])]
-    {
+    for (key, value) in [
+        (change_key(SINK, Epoch(1)), vec![2, 0]),
+        (change_key(SINK, Epoch(1)), vec![]),
+        (tagged(SINK, CHANGES).to_vec(), vec![2; 17]),
+        (change_key(SINK, Epoch(1)), vec![1; 17]),
+        (change_key(SINK, Epoch(1)), vec![2; 17]),
+    ] {
         let store = Store::memory();
         write(&store, |w| w.put(Family::Staged, key, value));
         assert!(matches!(Staged::take(&store, SINK, Epoch(9)), Err(StateError::Corrupted { .. })));
