@@ -4,13 +4,14 @@
 //!
 //! A definition may change what is needed. A source's reader is then another from where the database is: what the old one
 //! has read and no epoch has taken is thrown away and comes again, decoded for what is needed now. So no epoch ever gets
-//! records that lack what is read of them; if one did, the circuit's input would refuse them.
+//! records that lack what is read of them; if one did, the circuit's input would refuse them. Of a source that nothing
+//! follows yet, reading begins a moment later, so that little has to come again.
 
 use crate::sources::Reading;
 use crate::types::{ObjectId, Projection, Report};
 
 use super::driver::Driver;
-use super::relation::{RelationKind, SourceRelation};
+use super::relation::{Relation, RelationKind, SourceRelation};
 use super::source_worker::SourceWorker;
 
 impl Driver {
@@ -36,6 +37,17 @@ impl Driver {
         needed
     }
 
+    /// Whether anything is made of a source's records: its own rows, a view, what a sink writes.
+    fn is_followed(&self, id: ObjectId) -> bool {
+        let reads = |relation: &Relation| match &relation.kind {
+            RelationKind::View(view) => view.inputs.contains(&id),
+            _ => false,
+        };
+        self.relations.get(&id).is_some_and(|source| source.rows().is_some())
+            || self.sinks.values().any(|sink| sink.input == id)
+            || self.relations.values().any(reads)
+    }
+
     /// How a source is read; everything of what is no source.
     pub fn reading(&self, id: ObjectId) -> Option<Reading> {
         match self.relations.get(&id).map(|relation| &relation.kind) {
@@ -49,20 +61,21 @@ impl Driver {
         let (from, events) = (self.offsets.get(&id).cloned().unwrap_or_default(), self.events.clone());
         let queue = self.queues.add();
         let Some(reading) = self.reading(id) else { return Ok(()) };
+        let haste = self.is_followed(id);
         if let Some(RelationKind::Source(source)) = self.relations.get_mut(&id).map(|relation| &mut relation.kind)
             && !source.stopped
         {
             source.queue.clear();
             source.run += 1;
             source.read = Some(reading.columns.clone());
-            source.worker = Some(SourceWorker::start((id, source.run), source.spec.clone(), reading, from, (events, queue))?);
+            source.worker = Some(SourceWorker::start((id, source.run), source.spec.clone(), (reading, haste), from, (events, queue))?);
         }
         Ok(())
     }
 
     /// Goes over to other readers where what is needed has changed.
     pub fn read_what_is_needed(&mut self) -> Result<(), Report> {
-        let changed = |(id, relation): (&ObjectId, &super::relation::Relation)| match &relation.kind {
+        let changed = |(id, relation): (&ObjectId, &Relation)| match &relation.kind {
             RelationKind::Source(source) if relation.failed.is_none() && source.worker.is_some() => {
                 (source.read.as_ref() != Some(&self.needed(*id, source))).then_some(*id)
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sources::{Budget, Reading, Source, SourceSpec};
 use crate::types::{ObjectId, Offsets, Report};
@@ -16,6 +16,9 @@ const RECORDS: usize = 32_768;
 const WAIT: Duration = Duration::from_millis(20);
 /// How long a source that does not answer is left alone before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long records wait that nobody reads. A source and what reads it are mostly defined one right after the other, and
+/// records that came before their reader have to be read and decoded once more for it.
+const LEISURE: Duration = Duration::from_millis(250);
 
 enum Order {
     Ends { token: u64 },
@@ -30,11 +33,12 @@ pub struct SourceWorker {
 }
 
 impl SourceWorker {
-    /// Starts reading at `from`. `run` is a number that no other reader of the source has.
+    /// Starts reading at `from`, without haste where nothing is made of the records yet. `run` is a number that no other
+    /// reader of the source has.
     pub fn start(
         (id, run): (ObjectId, u64),
         spec: SourceSpec,
-        reading: Reading,
+        (reading, haste): (Reading, bool),
         from: Offsets,
         (events, queue): (Sender<Event>, Queue),
     ) -> Result<SourceWorker, Report> {
@@ -43,7 +47,7 @@ impl SourceWorker {
         let same = queue.clone();
         std::thread::Builder::new()
             .name(format!("source-{}", spec.name))
-            .spawn(move || Reader { id, run, spec, reading, events, inbox, queue: same }.run(from))
+            .spawn(move || Reader { id, run, spec, reading, haste, events, inbox, queue: same }.run(from))
             .map_err(Report::internal)?;
         Ok(SourceWorker { orders, queue })
     }
@@ -76,6 +80,7 @@ struct Reader {
     run: u64,
     spec: SourceSpec,
     reading: Reading,
+    haste: bool,
     events: Sender<Event>,
     inbox: Receiver<Order>,
     queue: Arc<Queue>,
@@ -95,6 +100,9 @@ impl Reader {
                 }
             }
         };
+        if !self.haste && !self.wait_for_readers(source.as_mut()) {
+            return;
+        }
         loop {
             match self.inbox.try_recv() {
                 Ok(order) => {
@@ -179,6 +187,26 @@ impl Reader {
             Ok(order) => self.obey(order, None),
             Err(RecvTimeoutError::Timeout) => true,
             Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    /// Waits until somebody may wait for the records: who asks for the ends does. False when the thread is to end.
+    fn wait_for_readers(&self, source: &mut (dyn Source + 'static)) -> bool {
+        let until = Instant::now() + LEISURE;
+        loop {
+            match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(order) => {
+                    let asked = matches!(order, Order::Ends { .. });
+                    if !self.obey(order, Some(&mut *source)) {
+                        return false;
+                    }
+                    if asked {
+                        return true;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
         }
     }
 
