@@ -7,6 +7,7 @@ pub mod division;
 pub mod field;
 pub mod registry;
 pub mod round;
+pub mod split_part;
 pub mod sums;
 pub mod timestamps;
 pub mod to_char;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
-use super::{round, sums, to_char, window};
+use super::{round, split_part, sums, to_char, window};
 
 /// DataFusion's functions that have a PostgreSQL name and do something else, or that show what is inside.
 const REFUSED: &[&str] = &[
@@ -45,6 +45,9 @@ static SCALARS: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
         for name in std::iter::once(function.name().to_string()).chain(function.aliases().iter().cloned()) {
             found.insert(name, function.clone());
         }
+    }
+    if let Some(general) = found.remove("split_part") {
+        found.insert("split_part".to_string(), split_part::function(general));
     }
     found.retain(|name, _| !REFUSED.contains(&name.as_str()));
     found
