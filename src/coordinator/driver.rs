@@ -27,7 +27,7 @@ use super::metrics::Metrics;
 use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
 use super::queues::Queues;
-use super::relation::{Relation, RelationKind, ViewRelation, dead_letter_rows};
+use super::relation::{Changes, Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
 use super::system_settings::SystemSettings;
 use super::table;
@@ -95,9 +95,9 @@ pub struct SinkFeed {
 }
 
 impl SinkFeed {
-    pub fn take(&mut self, delta: &Delta) {
+    pub fn take(&mut self, deltas: &[Delta]) {
         if !self.discards {
-            self.pending.push(delta.0.clone());
+            self.pending.extend(deltas.iter().map(|delta| delta.0.clone()));
         }
     }
 }
@@ -130,7 +130,7 @@ pub struct Waiting {
 /// What the sealed input of an epoch is.
 #[derive(Default)]
 pub struct Sealed {
-    pub deltas: BTreeMap<ObjectId, Delta>,
+    pub deltas: Changes,
     pub offsets: BTreeMap<ObjectId, Offsets>,
     /// Sources whose rows have changed, also in what nobody reads of the changes.
     pub changed: BTreeSet<ObjectId>,
@@ -290,7 +290,7 @@ impl Driver {
                     touched.extend(tables);
                     for (table, delta) in waiting.changes.into_iter().filter(|(_, d)| !d.is_empty()) {
                         sealed.tables.push((table, delta.clone()));
-                        sealed.deltas.insert(table, delta);
+                        sealed.deltas.insert(table, vec![delta]);
                     }
                     self.committing.push(waiting.reply);
                 }
@@ -342,13 +342,13 @@ impl Driver {
                 if step.changed {
                     sealed.changed.insert(id);
                 }
-                if !step.delta.is_empty() {
-                    sealed.deltas.insert(id, step.delta);
+                if !step.deltas.is_empty() {
+                    sealed.deltas.insert(id, step.deltas);
                 }
                 if !step.dead.is_empty() {
                     match dead_letter_rows(&step.dead) {
                         Ok(rows) => {
-                            sealed.deltas.insert(dead_letter, Delta::inserts(rows));
+                            sealed.deltas.insert(dead_letter, vec![Delta::inserts(rows)]);
                         }
                         Err(report) => relation.failed = Some(report),
                     }
@@ -376,17 +376,17 @@ impl Driver {
                 RelationKind::Source(_) => Ok(()),
                 RelationKind::Stored(_) if taken.contains(id) => Ok(()),
                 RelationKind::Stored(rows) => match deltas.get(id) {
-                    Some(delta) => rows.step(delta).map_err(|e| e.report()),
+                    Some(changes) => changes.iter().try_for_each(|delta| rows.step(delta)).map_err(|e| e.report()),
                     None => Ok(()),
                 },
                 RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
                 RelationKind::View(view) => match step_view(view, epoch, now, &deltas) {
-                    Ok((delta, errors_changed)) => {
+                    Ok((changes, errors_changed)) => {
                         if errors_changed {
                             relation.changed = epoch;
                         }
-                        if !delta.is_empty() {
-                            deltas.insert(*id, delta);
+                        if !changes.is_empty() {
+                            deltas.insert(*id, changes);
                         }
                         Ok(())
                     }
@@ -402,8 +402,8 @@ impl Driver {
             }
         }
         for feed in self.sinks.values_mut() {
-            if let Some(delta) = deltas.get(&feed.input) {
-                feed.take(delta);
+            if let Some(changes) = deltas.get(&feed.input) {
+                feed.take(changes);
             }
         }
         for (source, read) in &offsets {
@@ -485,7 +485,7 @@ impl Driver {
 }
 
 /// A view in which floe has a defect stops as one that fails in another way does: alone, at the next start as well.
-fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
+fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &Changes) -> Result<(Vec<Delta>, bool), Report> {
     let stepped = catch_unwind(AssertUnwindSafe(|| {
         FailPoint::ViewStep.reach()?;
         view.step(epoch, now, deltas)

@@ -1,7 +1,6 @@
 //! Definitions taking effect: each in an epoch of its own that ends in a checkpoint, so that it is there whole or not
 //! at all.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
@@ -15,7 +14,7 @@ use super::backfill;
 use super::command::{Install, InstallWhat};
 use super::driver::{Driver, SinkFeed};
 use super::failures;
-use super::relation::{Relation, SourceRelation, ViewRelation, dead_letter_schema};
+use super::relation::{Changes, Relation, SourceRelation, ViewRelation, dead_letter_schema};
 use super::sink_worker::SinkWorker;
 
 impl Driver {
@@ -160,14 +159,14 @@ impl Driver {
     /// changes that come out.
     pub fn fill(&self, view: &mut ViewRelation, epoch: Epoch, take: &mut dyn FnMut(Delta)) -> Result<(), Report> {
         let now = self.now.max(super::clock::now_micros());
-        take(view.step(epoch, now, &BTreeMap::new())?.0);
+        view.step(epoch, now, &Changes::new())?.0.into_iter().for_each(&mut *take);
         for (input, columns) in view.reads.clone() {
             let (input, reading) = (&input, Reading { columns, threads: self.workers.count() });
             let relation = self.relations.get(input).ok_or_else(|| Report::internal("a view without an input"))?;
             let none = Offsets::default();
             backfill::past(relation, &reading, self.offsets.get(input).unwrap_or(&none), &mut |delta: Delta| {
                 FailPoint::BackfillChunk.reach()?;
-                view.step(epoch, now, &BTreeMap::from([(*input, delta)])).map(|(delta, _)| take(delta))
+                view.step(epoch, now, &Changes::from([(*input, vec![delta])])).map(|(deltas, _)| deltas.into_iter().for_each(&mut *take))
             })?;
         }
         Ok(())

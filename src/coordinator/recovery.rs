@@ -135,7 +135,7 @@ impl Driver {
     fn replay(&mut self, entry: &JournalEntry, readers: &mut BTreeMap<ObjectId, Box<dyn Source>>) -> Result<(), Report> {
         let mut sealed = Sealed::default();
         for (table, bytes) in &entry.tables {
-            sealed.deltas.insert(*table, Delta(zset_from_ipc(bytes).map_err(|e| e.report())?));
+            sealed.deltas.insert(*table, vec![Delta(zset_from_ipc(bytes).map_err(|e| e.report())?)]);
         }
         for (id, until) in &entry.offsets {
             let from = self.offsets.get(id).cloned().unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::planner::circuit_plan::needs;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
 use crate::state::{Trace, TraceSet};
 use crate::types::{Column, Epoch, ObjectId, Offsets, Projection, RelationSchema, Report, SqlType, TraceId};
-use crate::zset::{Delta, ZSet};
+use crate::zset::Delta;
 
 use super::clock;
 use super::source_worker::SourceWorker;
@@ -21,6 +21,10 @@ use super::source_worker::SourceWorker;
 pub const ROWS: u16 = 0;
 const ERRORS: u16 = 1;
 const CIRCUIT: u16 = 2;
+
+/// The changes of relations in one epoch, each as a list of changes whose sum it is: what comes in many batches is not put
+/// together for those who can take one after the other.
+pub type Changes = BTreeMap<ObjectId, Vec<Delta>>;
 
 /// The schema of every `"<source>$dead"`.
 pub fn dead_letter_schema() -> RelationSchema {
@@ -104,8 +108,8 @@ pub struct ViewRelation {
 
 /// What a source's records of one epoch come to.
 pub struct SourceStep {
-    /// What is read of the change of its rows.
-    pub delta: Delta,
+    /// What is read of the change of its rows: the sum of these.
+    pub deltas: Vec<Delta>,
     /// Whether rows that are kept have changed, also in what is not read.
     pub changed: bool,
     pub dead: Vec<DeadRecord>,
@@ -154,9 +158,8 @@ impl SourceRelation {
             self.counts.bytes += batch.bytes as u64;
             dead.append(&mut batch.dead);
         }
-        let schema = self.spec.schema.arrow();
         let changes: Vec<_> = batches.iter().map(|b| b.changes.clone()).collect();
-        let (delta, changed) = match &mut self.upsert {
+        let (deltas, changed) = match &mut self.upsert {
             Some(upsert) => {
                 let output = upsert.step_for(&changes, read).map_err(|e| e.report())?;
                 self.counts.ignored_deletes += output.ignored_deletes as u64;
@@ -164,17 +167,12 @@ impl SourceRelation {
                     let batch = batches.get(*batch)?;
                     Some(unresolved(&self.spec.name, batch, *row))
                 }));
-                (output.delta, output.changed)
+                (vec![output.delta], output.changed)
             }
-            None => {
-                // Rows of what is read.
-                let schema = changes.first().map_or(schema, |c| c.rows.schema());
-                let parts: Vec<ZSet> = changes.into_iter().map(|c| ZSet::of_rows(c.rows)).collect();
-                (Delta(ZSet::concat(&schema, &parts).map_err(Report::internal)?), false)
-            }
+            None => (changes.into_iter().map(|change| Delta::inserts(change.rows)).collect(), false),
         };
         self.counts.dead += dead.len() as u64;
-        Ok(SourceStep { delta, changed, dead, offsets })
+        Ok(SourceStep { deltas: deltas.into_iter().filter(|delta| !delta.is_empty()).collect(), changed, dead, offsets })
     }
 }
 
@@ -210,23 +208,28 @@ impl ViewRelation {
         Ok(ViewRelation { circuit, inputs: plan.relations(), reads: needs::of_relations(plan), rows, errors })
     }
 
-    /// The view's change for the changes of its inputs, and whether its errors changed; both are brought up to date. Where
-    /// rows are not kept, or only come, equal rows stay apart: whoever takes them adds up many of them anyway.
-    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Delta, bool), Report> {
-        let (output, taken) = match &self.rows {
-            Some(Materialize::Arranged(_)) => (self.circuit.step(epoch, now, inputs), 0),
-            Some(Materialize::Growing(..)) | None => (self.circuit.pass(epoch, now, inputs), 1),
+    /// The view's change for the changes of its inputs, as changes whose sum it is, and whether its errors changed; both are
+    /// brought up to date. Where rows are not kept, or only come, equal rows stay apart: whoever takes them adds up many of
+    /// them anyway.
+    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &Changes) -> Result<(Vec<Delta>, bool), Report> {
+        let (deltas, errors) = match &self.rows {
+            Some(rows) => {
+                let (output, taken) = match rows {
+                    Materialize::Arranged(_) => (self.circuit.step(epoch, now, inputs), 0),
+                    Materialize::Growing(..) => (self.circuit.pass(epoch, now, inputs), 1),
+                };
+                let output = output.map_err(|e| e.report())?;
+                let began = clock::nanos();
+                rows.step_distinct(&output.delta).map_err(|e| e.report())?;
+                // The circuit has counted what it made one of.
+                let count = output.delta.0.len();
+                self.circuit.profile().kept.add(taken * count, count, clock::nanos() - began);
+                (Some(output.delta).filter(|delta| !delta.is_empty()).into_iter().collect(), output.errors)
+            }
+            None => self.circuit.pass_parts(epoch, now, inputs).map_err(|e| e.report())?,
         };
-        let output = output.map_err(|e| e.report())?;
-        if let Some(rows) = &self.rows {
-            let began = clock::nanos();
-            rows.step_distinct(&output.delta).map_err(|e| e.report())?;
-            // The circuit has counted what it made one of.
-            let count = output.delta.0.len();
-            self.circuit.profile().kept.add(taken * count, count, clock::nanos() - began);
-        }
-        self.errors.insert(&output.errors).map_err(|e| e.report())?;
-        Ok((output.delta, !output.errors.is_empty()))
+        self.errors.insert(&errors).map_err(|e| e.report())?;
+        Ok((deltas, !errors.is_empty()))
     }
 }
 

@@ -97,12 +97,13 @@ impl Circuit {
         self.nodes.iter().map(Node::name)
     }
 
-    /// Passes one epoch's changes through; equal rows of the result's change are made one. Relations that `inputs` does not
-    /// name have not changed. `now` is the epoch's time in microseconds since 1970 UTC.
+    /// Passes one epoch's changes through; equal rows of the result's change are made one. A relation's change is the sum of
+    /// those in its list; relations that `inputs` does not name have not changed. `now` is the epoch's time in microseconds
+    /// since 1970 UTC.
     ///
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
-    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
+    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<Output, DataflowError> {
         let (mut parts, errors) = self.run(epoch, now, inputs)?;
         let began = self.stopwatch.nanos();
         let rows = parts::rows_of(&parts);
@@ -119,9 +120,20 @@ impl Circuit {
     }
 
     /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.
-    pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<Output, DataflowError> {
+    pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<Output, DataflowError> {
         let (parts, errors) = self.run(epoch, now, inputs)?;
         Ok(Output { delta: self.whole(parts)?, errors })
+    }
+
+    /// [`Circuit::pass`] for those who do not need the change in one piece: it is the sum of these. The errors beside it.
+    pub fn pass_parts(
+        &mut self,
+        epoch: Epoch,
+        now: i64,
+        inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>,
+    ) -> Result<(Vec<Delta>, ZSet), DataflowError> {
+        let (parts, errors) = self.run(epoch, now, inputs)?;
+        Ok((parts.into_iter().flatten().filter(|part| !part.is_empty()).collect(), errors))
     }
 
     fn whole(&self, parts: Parts) -> Result<Delta, DataflowError> {
@@ -129,7 +141,7 @@ impl Circuit {
         Ok(whole.unwrap_or_else(|| Delta::empty(self.result.schema.clone())))
     }
 
-    fn run(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, Delta>) -> Result<(Parts, ZSet), DataflowError> {
+    fn run(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<(Parts, ZSet), DataflowError> {
         let context = StepContext::new(epoch, now);
         let mut errors = Vec::new();
         let mut outputs: Vec<Parts> = Vec::with_capacity(self.nodes.len());
@@ -137,7 +149,10 @@ impl Circuit {
         let mut began = self.stopwatch.nanos();
         for (node, profile) in self.nodes.iter_mut().zip(&self.profile.operators) {
             let changes: Vec<Parts> = match &node.feed {
-                Feed::Relation(relation) => vec![vec![inputs.get(relation).filter(|delta| !delta.is_empty()).cloned()]],
+                Feed::Relation(relation) => {
+                    let deltas = inputs.get(relation).map_or(&[][..], AsRef::as_ref);
+                    vec![deltas.iter().filter(|delta| !delta.is_empty()).cloned().map(Some).collect()]
+                }
                 Feed::Nodes(feeds) => feeds
                     .iter()
                     .map(|feed| {
@@ -151,7 +166,7 @@ impl Circuit {
             let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
             let (mut parts, more) = node.step(changes, &context, &crew)?;
             if is_relation {
-                parts = parts.into_iter().flatten().flat_map(|whole| parts::cut(whole, self.piece)).collect();
+                parts = parts::pieces(parts, self.piece)?;
             }
             errors.extend(more);
             let ended = self.stopwatch.nanos();

@@ -67,19 +67,29 @@ impl Node {
             _ => return Err(DataflowError::Plan("an exchange has one input".into())),
         };
         let rows = inputs.iter().map(parts::rows_of).sum();
+        // Shards are as many as operators. There may be more pieces: an operator takes each of its own by itself.
+        let (shards, parts) = (operators.len().max(1), inputs.iter().map(Vec::len).max().unwrap_or(0).max(operators.len()));
+        let mut changes_of =
+            |part| -> Vec<Option<Delta>> { inputs.iter_mut().map(|parts| parts.get_mut(part).and_then(Option::take)).collect() };
         let items: Vec<_> = operators
             .iter_mut()
             .enumerate()
-            .map(|(part, operator)| (operator, inputs.iter_mut().map(|parts| parts.get_mut(part).and_then(Option::take)).collect()))
+            .map(|(shard, operator)| (operator, (shard..parts).step_by(shards).map(&mut changes_of).collect()))
             .collect();
         let nothing = &self.nothing;
-        let stepped = crew.each(rows, items, |(operator, changes): (&mut Box<dyn Operator>, Vec<Option<Delta>>)| {
-            if changes.iter().all(Option::is_none) && !operator.acts_unasked() {
-                return Ok((None, Vec::new()));
-            }
-            let changes: Vec<&Delta> = changes.iter().zip(nothing).map(|(change, nothing)| change.as_ref().unwrap_or(nothing)).collect();
-            parts::stepped(context, |context| operator.step(&changes, context))
+        let stepped = crew.each(rows, items, |(operator, pieces): (&mut Box<dyn Operator>, Vec<Vec<Option<Delta>>>)| {
+            let step = |changes: Vec<Option<Delta>>| {
+                if changes.iter().all(Option::is_none) && !operator.acts_unasked() {
+                    return Ok((None, Vec::new()));
+                }
+                let changes: Vec<&Delta> =
+                    changes.iter().zip(nothing).map(|(change, nothing)| change.as_ref().unwrap_or(nothing)).collect();
+                parts::stepped(context, |context| operator.step(&changes, context))
+            };
+            pieces.into_iter().map(step).collect::<Vec<_>>()
         });
-        parts::together(stepped)
+        // In the order of the pieces again.
+        let mut stepped: Vec<_> = stepped.into_iter().map(Vec::into_iter).collect();
+        parts::together((0..parts).filter_map(|part| stepped.get_mut(part % shards)?.next()).collect())
     }
 }

@@ -9,7 +9,8 @@ use super::error::DataflowError;
 pub trait Operator: Send {
     fn name(&self) -> &'static str;
 
-    /// One change an input, in the plan's order; called at most once an epoch. The result need not be consolidated; its floats are canonical when those of the inputs are.
+    /// One change an input, in the plan's order; called at most once an epoch, but for each piece where rows are divided into
+    /// any pieces. The result need not be consolidated; its floats are canonical when those of the inputs are.
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError>;
 
     /// Whether something may come out when nothing has gone in. Otherwise it is not stepped then.

@@ -130,7 +130,7 @@ fn a_constant_comes_once_and_not_again_after_a_restart() {
     let step = |traces: &TraceSet, epoch| {
         let mut circuit = Circuit::render(&plan, VIEW, traces, 3).unwrap();
         assert_eq!(circuit.next_slot(), 4);
-        print(&circuit.step(Epoch(epoch), 0, &BTreeMap::new()).unwrap().delta.0.consolidate().unwrap())
+        print(&circuit.step(Epoch(epoch), 0, &BTreeMap::<_, Delta>::new()).unwrap().delta.0.consolidate().unwrap())
     };
     assert_eq!(step(&traces, 1), "1 a +2\n");
     assert_eq!(step(&traces, 2), "");

@@ -159,3 +159,10 @@ impl Delta {
         self.0.schema()
     }
 }
+
+/// A change as a list of changes whose sum it is: one.
+impl AsRef<[Delta]> for Delta {
+    fn as_ref(&self) -> &[Delta] {
+        std::slice::from_ref(self)
+    }
+}
