@@ -23,10 +23,15 @@ impl Gather {
     pub const DEFAULT_MAX_RECORD_BYTES: usize = 16 << 20;
 
     pub fn new(decoder: &Decoder, topic: &str, partition: &str, max_record_bytes: usize) -> Result<Gather, SourceError> {
+        Gather::of_bytes(0, decoder, topic, partition, max_record_bytes)
+    }
+
+    /// [`Gather::new`] for about so many bytes of records.
+    pub fn of_bytes(bytes: usize, decoder: &Decoder, topic: &str, partition: &str, max_record_bytes: usize) -> Result<Gather, SourceError> {
         Ok(Gather {
             topic: topic.to_string(),
             partition: partition.to_string(),
-            builder: decoder.builder()?,
+            builder: decoder.builder_for(bytes)?,
             dead: Vec::new(),
             records: 0,
             bytes: 0,

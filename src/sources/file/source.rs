@@ -145,10 +145,11 @@ impl FileSource {
         let mut work = Vec::new();
         for Read { name, stretch, next, share } in &read {
             let start = files.get(name).map_or(0, |tail| tail.next);
-            let Stretch::Lines(block) = stretch else {
+            let Stretch::Lines { .. } = stretch else {
                 work.push(Piece { name, start, next: *next, most: 1, part: Part::Oversized(stretch) });
                 continue;
             };
+            let block = stretch.bytes();
             let (mut at, pieces) = (start, lines::pieces(block, decoders.pieces_of(block.len())));
             let most = (share / pieces.len().max(1)).max(1);
             for lines in pieces {
@@ -170,7 +171,7 @@ impl FileSource {
         }
         drop(work);
         for Read { name, stretch, .. } in read {
-            if let (Some(tail), Stretch::Lines(block)) = (files.get_mut(&name), stretch) {
+            if let (Some(tail), Stretch::Lines { block, .. }) = (files.get_mut(&name), stretch) {
                 tail.give_back(block);
             }
         }
@@ -195,9 +196,9 @@ fn read_some(tail: &mut Tail, bytes: usize, config: &FileConfig) -> Result<Optio
     match &stretch {
         Stretch::Nothing => return Ok(None),
         Stretch::Oversized { size, .. } => next += *size as i64,
-        Stretch::Lines(block) => {
+        Stretch::Lines { length, .. } => {
             // The newline of a last line that had none is not there.
-            next = (next + block.len() as i64).min(tail.size()?);
+            next = (next + *length as i64).min(tail.size()?);
             next = tail.until.map_or(next, |until| next.min(until));
         }
     }
@@ -221,7 +222,8 @@ enum Part<'a> {
 
 impl Piece<'_> {
     fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
-        let mut gather = Gather::new(decoder, self.name, self.name, config.max_record_bytes)?;
+        let bytes = if let Part::Lines(lines) = self.part { lines.len() } else { 0 };
+        let mut gather = Gather::of_bytes(bytes, decoder, self.name, self.name, config.max_record_bytes)?;
         let end = match self.part {
             Part::Oversized(stretch) => {
                 gather.take_oversized(stretch.bytes(), self.start, stretch.size());
@@ -229,7 +231,9 @@ impl Piece<'_> {
             }
             Part::Lines(block) => self.decode_lines(block, decoder, config, &mut gather),
         };
-        gather.finish(self.next.min(self.start + end as i64))
+        let batch = gather.finish(self.next.min(self.start + end as i64))?;
+        decoder.note(&batch.changes, batch.bytes);
+        Ok(batch)
     }
 
     /// Takes the lines; how far that is. Each part of them is looked at twice while it is near.

@@ -30,8 +30,9 @@ pub struct Tail {
 
 /// What the next stretch of a file holds.
 pub enum Stretch {
-    /// Bytes from `next` that end with a line's end.
-    Lines(Vec<u8>),
+    /// Bytes from `next`, of which so many end with a line's end. What is behind them is kept: a block that is filled again is
+    /// not cleared before.
+    Lines { block: Vec<u8>, length: usize },
     /// The beginning of a line over the limit, and the size of all of it with its newline.
     Oversized { start: Vec<u8>, size: usize },
     /// Nothing whole is there now.
@@ -42,7 +43,7 @@ impl Stretch {
     /// What was read; of a line over the limit the beginning.
     pub fn bytes(&self) -> &[u8] {
         match self {
-            Stretch::Lines(block) => block,
+            Stretch::Lines { block, length } => &block[..*length],
             Stretch::Oversized { start, .. } => start,
             Stretch::Nothing => &[],
         }
@@ -131,15 +132,15 @@ impl Tail {
         loop {
             let mut block = std::mem::take(&mut self.spare);
             self.read_into(&mut block, self.next, want)?;
-            if let Some(last) = memchr::memrchr(b'\n', &block) {
-                block.truncate(last + 1);
-                return Ok(Stretch::Lines(block));
+            if let Some(last) = memchr::memrchr(b'\n', &block[..want]) {
+                return Ok(Stretch::Lines { block, length: last + 1 });
             }
-            if block.len() >= left && complete && block.len() <= limit {
+            block.truncate(want);
+            if want >= left && complete && want <= limit {
                 block.push(b'\n');
-                return Ok(Stretch::Lines(block));
+                return Ok(Stretch::Lines { block, length: want + 1 });
             }
-            if block.len() > limit {
+            if want > limit {
                 return self.search_end(block, end, complete);
             }
             if want >= left {
@@ -185,9 +186,10 @@ impl Tail {
         Ok(bytes)
     }
 
+    /// Fills the first `count` bytes; those behind them stay.
     fn read_into(&self, bytes: &mut Vec<u8>, at: i64, count: usize) -> Result<(), SourceError> {
-        bytes.resize(count, 0);
-        match self.file.read_exact_at(bytes, at as u64) {
+        bytes.resize(count.max(bytes.len()), 0);
+        match self.file.read_exact_at(&mut bytes[..count], at as u64) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.lost("It was cut while it was read.".into())),
             Err(e) => Err(unavailable(&self.path, &e)),

@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 use super::column::{Column, Misfit};
 use super::leaf::Place;
 use super::scalar::Scalar;
+use super::sizes::Sizes;
 use crate::types::{Part, Projection, RelationSchema, SqlType};
 use crate::zset::{ChangeBatch, ChangeOp};
 
@@ -40,6 +41,13 @@ impl ChangeBuilder {
         let key_schema = Arc::new(Schema::new(key_fields));
         let schema = read.schema(&schema);
         Ok(ChangeBuilder { schema, key_schema, columns, ops: Vec::new(), unchanged, moved: Vec::new(), moved_keys })
+    }
+
+    /// Makes room for what so many bytes of records may come to, by what others came to.
+    pub fn prepare(&mut self, sizes: &Sizes, bytes: usize) {
+        let Some((rows, texts)) = sizes.expected(bytes) else { return };
+        self.ops.reserve(rows);
+        self.columns.iter_mut().zip(texts).for_each(|(column, bytes)| column.reserve(rows, bytes));
     }
 
     pub fn len(&self) -> usize {

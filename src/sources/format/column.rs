@@ -117,6 +117,27 @@ impl Column {
         self.len == 0
     }
 
+    /// Makes room for so many values, and so many bytes of texts in all of them.
+    pub fn reserve(&mut self, values: usize, bytes: usize) {
+        if !self.kept {
+            return;
+        }
+        match &mut self.values {
+            Values::Bool(v) => v.reserve(values),
+            Values::I16(v) => v.reserve(values),
+            Values::I32(v) => v.reserve(values),
+            Values::I64(v) => v.reserve(values),
+            Values::F32(v) => v.reserve(values),
+            Values::F64(v) => v.reserve(values),
+            Values::I128(v) => v.reserve(values),
+            Values::Bytes { ends, data } => {
+                ends.reserve(values);
+                data.reserve(bytes);
+            }
+            Values::Interval(_) | Values::List { .. } | Values::Struct(_) => {}
+        }
+    }
+
     /// Cuts back to `len` values.
     pub fn truncate(&mut self, len: usize) {
         if let Values::Struct(fields) = &mut self.values {

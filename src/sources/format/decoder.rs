@@ -5,11 +5,13 @@ use super::debezium::DebeziumDecoder;
 use super::placeholder::{self, Placeholder};
 use super::plain::PlainDecoder;
 use super::record::Record;
+use super::sizes::Sizes;
 use super::wire::{Unit, Wire};
 use crate::sources::error::SourceError;
 use crate::sources::options::Options;
 use crate::sources::spec::{Format, SourceSpec};
 use crate::types::{Projection, RelationSchema, Report, SqlState, SqlType};
+use crate::zset::ChangeBatch;
 
 /// The options that formats have, beside those of the connector.
 pub const PLAIN_OPTIONS: &[&str] = &[TIMESTAMP_UNIT];
@@ -33,6 +35,8 @@ pub struct Decoder {
     kind: Kind,
     relation: RelationSchema,
     read: Projection,
+    /// Of the batch before.
+    sizes: Sizes,
 }
 
 enum Kind {
@@ -75,7 +79,7 @@ impl Decoder {
                 Kind::Debezium(Box::new(DebeziumDecoder::new(relation, read.clone(), wires, placeholder)))
             }
         };
-        let decoder = Decoder { kind, relation: relation.clone(), read };
+        let decoder = Decoder { kind, relation: relation.clone(), read, sizes: Sizes::default() };
         decoder.builder()?;
         Ok(decoder)
     }
@@ -90,6 +94,18 @@ impl Decoder {
             .hint("Declare the column as TEXT or JSONB to keep the value as it is written.")
             .into()
         })
+    }
+
+    /// [`Decoder::builder`] for so many bytes of records.
+    pub fn builder_for(&self, bytes: usize) -> Result<ChangeBuilder, SourceError> {
+        let mut builder = self.builder()?;
+        builder.prepare(&self.sizes, bytes);
+        Ok(builder)
+    }
+
+    /// Takes note of what so many bytes of records came to.
+    pub fn note(&mut self, batch: &ChangeBatch, bytes: usize) {
+        self.sizes = Sizes::of(batch, bytes);
     }
 
     /// Appends what the line that begins at `from` says, if it looks as one did before; the line's end. `None` leaves

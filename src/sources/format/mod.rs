@@ -23,6 +23,7 @@ pub mod placeholder;
 pub mod plain;
 pub mod record;
 pub mod scalar;
+pub mod sizes;
 pub mod temporal;
 pub mod usual;
 pub mod wire;
