@@ -65,12 +65,21 @@ impl ScalarUDFImpl for ToChar {
         let texts = args.args[1].to_array(rows)?;
         let texts = texts.as_string::<i32>();
         let (mut builder, mut line) = (StringBuilder::with_capacity(rows, rows * 12), String::new());
+        // What the line says: moments mostly come in their order, and many in a row are of one day, hour, ...
+        let unit = constant.as_deref().map_or(1, unit);
+        let mut said = None;
         for (row, moment) in moments.iter().enumerate() {
             // The two ends of time are no moments.
             let Some(moment) = moment.filter(|m| !texts.is_null(row) && *m != i64::MAX && *m != i64::MIN) else {
                 builder.append_null();
                 continue;
             };
+            let now = moment.div_euclid(unit);
+            if constant.is_some() && said == Some(now) {
+                builder.append_value(&line);
+                continue;
+            }
+            said = Some(now);
             line.clear();
             match &constant {
                 Some(template) => write(moment, template, &mut line),
@@ -293,6 +302,22 @@ fn write(moment: i64, template: &[Piece], out: &mut String) {
     }
 }
 
+/// The longest time, in microseconds, within which nothing changes that the template shows.
+fn unit(template: &[Piece]) -> i64 {
+    let of_field = |field: &Field| match field {
+        Field::Microsecond => 1,
+        Field::Millisecond => 1000,
+        Field::Second | Field::SecondsOfDay => MICROS_PER_SECOND,
+        Field::Minute => 60 * MICROS_PER_SECOND,
+        Field::Hour24 | Field::Hour12 | Field::Meridiem(..) => 3600 * MICROS_PER_SECOND,
+        Field::Year(_) | Field::IsoYear | Field::Quarter | Field::Month | Field::MonthName(_) | Field::ShortMonthName(_) => MICROS_PER_DAY,
+        Field::IsoWeek | Field::DayOfYear | Field::Day | Field::DayOfWeek | Field::IsoDayOfWeek => MICROS_PER_DAY,
+        Field::DayName(_) | Field::ShortDayName(_) => MICROS_PER_DAY,
+    };
+    let fields = template.iter().filter_map(|piece| if let Piece::Field { field, .. } = piece { Some(of_field(field)) } else { None });
+    fields.min().unwrap_or(MICROS_PER_DAY)
+}
+
 fn name(name: &str, case: Case, padded: bool, out: &mut String) {
     let before = out.len();
     match case {
@@ -319,6 +344,24 @@ mod tests {
         let mut out = String::new();
         write(micros, &template(text).unwrap(), &mut out);
         out
+    }
+
+    /// Moments that are said to be of one unit have one text.
+    #[test]
+    fn a_unit_has_one_text() {
+        for (pattern, _) in PATTERNS {
+            let template = template(pattern).unwrap();
+            let unit = unit(&template);
+            for moment in [0, -1, -MICROS_PER_DAY, 1_767_323_045_006_007, -62_135_596_800_000_001, 951_782_399_999_999] {
+                let from = moment.div_euclid(unit) * unit;
+                let texts = [from, from + unit / 2, from + unit - 1].map(|moment| {
+                    let mut out = String::new();
+                    write(moment, &template, &mut out);
+                    out
+                });
+                assert!(texts.iter().all(|text| *text == texts[0]), "{pattern}: {texts:?}");
+            }
+        }
     }
 
     #[test]
