@@ -152,7 +152,7 @@ fn exchange_by_key(bencher: Bencher, workers: usize) {
     let change = Delta(rows(0, ROWS, ROWS, 1));
     let schema = change.schema();
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
-        let pieces = parts::cut(change.clone(), parts::PIECE);
+        let pieces = parts::pieces(vec![Some(change.clone())], parts::PIECE).expect("rows of the schema");
         let shards = exchange::exchange(pieces, &[0], &schema, &crew).expect("rows of the schema");
         assert_eq!(parts::rows_of(&shards), ROWS);
         shards

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
 
@@ -48,7 +49,11 @@ pub fn holds(predicate: &ScalarExpr, input: &ZSet, errors: &mut Vec<ErrorRow>) -
     let expressions = std::slice::from_ref(predicate);
     let mut parts = Vec::new();
     match attempt(expressions, input.rows()) {
-        Ok(values) => parts.push((0, input.len(), values)),
+        Ok(values) => {
+            let values = values.first().and_then(|v| v.as_boolean_opt());
+            let values = values.ok_or_else(|| DataflowError::Plan(format!("predicate {predicate} is not boolean")))?;
+            return Ok(BooleanArray::new(is_true(values), None));
+        }
         Err(report) => divide(expressions, input, 0, input.len(), report, &mut parts, errors),
     }
     let mut mask = vec![false; input.len()];
@@ -60,6 +65,14 @@ pub fn holds(predicate: &ScalarExpr, input: &ZSet, errors: &mut Vec<ErrorRow>) -
         }
     }
     Ok(BooleanArray::from(mask))
+}
+
+/// Where the value is true, and not null.
+pub fn is_true(values: &BooleanArray) -> BooleanBuffer {
+    match values.nulls() {
+        Some(nulls) => values.values() & nulls.inner(),
+        None => values.values().clone(),
+    }
 }
 
 type Part = (usize, usize, Vec<ArrayRef>);

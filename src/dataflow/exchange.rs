@@ -1,8 +1,9 @@
 //! Exchange: rows go to the part that the shard of their key is. What every part gets is in the order of the parts that it
 //! comes from, so that it is the same whoever does it.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::interleave;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::datatypes::{Int64Type, SchemaRef};
 
 use crate::zset::row_codec::canonical;
@@ -11,6 +12,7 @@ use crate::zset::{Delta, ZSet};
 
 use super::error::DataflowError;
 use super::parts::{Parts, rows_of};
+use super::weave::Weave;
 use super::workers::Crew;
 
 /// Every row in the part of its key's shard.
@@ -40,15 +42,12 @@ pub fn exchange(parts: Parts, key: &[usize], schema: &SchemaRef, crew: &Crew) ->
 
 /// Those rows of several parts, one part after the other.
 fn woven(from: &[(&ZSet, &[u32])], schema: &SchemaRef) -> Result<ZSet, DataflowError> {
-    let picks: Vec<(usize, usize)> =
-        (0..).zip(from).flat_map(|(part, (_, rows))| rows.iter().map(move |row| (part, *row as usize))).collect();
-    let of_column = |column: usize| {
-        let arrays: Vec<&dyn Array> = from.iter().map(|(part, _)| part.column(column).as_ref()).collect();
-        interleave(&arrays, &picks)
-    };
-    let columns = (0..schema.fields().len()).map(of_column).collect::<Result<Vec<_>, _>>()?;
-    let weights: Vec<&dyn Array> = from.iter().map(|(part, _)| part.weights() as &dyn Array).collect();
-    let weights: Int64Array = interleave(&weights, &picks)?.as_primitive::<Int64Type>().clone();
-    let options = RecordBatchOptions::new().with_row_count(Some(picks.len()));
+    let mut weave = Weave::new(from.iter().map(|(_, rows)| *rows).collect());
+    let columns = (0..schema.fields().len())
+        .map(|column| weave.column(&from.iter().map(|(part, _)| part.column(column)).collect::<Vec<_>>()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let weights: Vec<ArrayRef> = from.iter().map(|(part, _)| Arc::new(part.weights().clone()) as ArrayRef).collect();
+    let weights = weave.column(&weights.iter().collect::<Vec<_>>())?.as_primitive::<Int64Type>().clone();
+    let options = RecordBatchOptions::new().with_row_count(Some(weave.len()));
     Ok(ZSet::new(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?, weights))
 }

@@ -25,6 +25,7 @@ pub mod parts;
 pub mod profile;
 mod render;
 mod staged;
+mod weave;
 pub mod workers;
 
 pub use circuit::{Circuit, Output};

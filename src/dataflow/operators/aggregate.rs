@@ -275,8 +275,8 @@ impl Aggregate {
             Change::Rows(_) => {
                 let mut weights = vec![0i64; count];
                 for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
-                    let sum = &mut weights[*id as usize];
-                    *sum = sum.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
+                    let Some(sum) = weights[*id as usize].checked_add(*weight) else { return Err(DataflowError::WeightOutOfRange) };
+                    weights[*id as usize] = sum;
                 }
                 for (record, weight) in new.chunks_exact_mut(width).zip(weights) {
                     accumulate::add_number(&mut record[..8], weight)?;

@@ -37,10 +37,16 @@ impl Accumulator {
         match (self.what, column) {
             (What::Count, _) => {
                 let mut counts = vec![0i64; groups];
-                each(rows, nulls.as_ref(), |_, group, weight| {
-                    counts[group] = counts[group].checked_add(weight).ok_or(DataflowError::WeightOutOfRange)?;
+                let mut count = |group: usize, weight: i64| {
+                    let Some(sum) = counts[group].checked_add(weight) else { return Err(DataflowError::WeightOutOfRange) };
+                    counts[group] = sum;
                     Ok(())
-                })?;
+                };
+                match &nulls {
+                    // Rows that do not count add nothing: that is cheaper than to tell them apart.
+                    None => rows.ids.iter().zip(rows.weights).try_for_each(|(id, weight)| count(*id as usize, *weight))?,
+                    nulls => each(rows, nulls.as_ref(), |_, group, weight| count(group, weight))?,
+                }
                 for (group, count) in counts.into_iter().enumerate().filter(|(_, count)| *count != 0) {
                     add_number(target.record(group, self.at, 8), count)?;
                 }
@@ -170,7 +176,7 @@ where
 
 /// Adds to the number in 8 bytes.
 pub fn add_number(bytes: &mut [u8], change: i64) -> Result<(), DataflowError> {
-    let sum = number(bytes).checked_add(change).ok_or(DataflowError::WeightOutOfRange)?;
+    let Some(sum) = number(bytes).checked_add(change) else { return Err(DataflowError::WeightOutOfRange) };
     bytes.copy_from_slice(&sum.to_le_bytes());
     Ok(())
 }

@@ -11,6 +11,7 @@ use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::dataflow::error::DataflowError;
+use crate::dataflow::evaluate::is_true;
 use crate::dataflow::operators::aggregate::layout::Stream;
 use crate::dataflow::operators::slots::Slots;
 use crate::state::Records;
@@ -53,7 +54,8 @@ impl Counts {
         for (place, stream) in self.streams.iter().enumerate() {
             for (pair, weight) in pairs.ids.iter().zip(weights[*stream].iter()) {
                 let change = &mut changes[*pair as usize * self.streams.len() + place];
-                *change = change.checked_add(*weight).ok_or(DataflowError::WeightOutOfRange)?;
+                let Some(sum) = change.checked_add(*weight) else { return Err(DataflowError::WeightOutOfRange) };
+                *change = sum;
             }
             weights[*stream].to_mut().fill(0);
         }
@@ -123,6 +125,7 @@ pub fn weights<'a>(
 pub fn filtered(input: &ZSet, filter: usize) -> Result<Vec<i64>, DataflowError> {
     let column = input.column(filter);
     let column = column.as_boolean_opt().ok_or_else(|| DataflowError::Plan("filter of an aggregate is not boolean".into()))?;
-    let weights = input.weights().values().iter();
-    Ok(weights.zip(column.iter()).map(|(weight, holds)| if holds == Some(true) { *weight } else { 0 }).collect())
+    let holds = is_true(column);
+    // Without a branch: what a filter lets through is often hard to foresee.
+    Ok(input.weights().values().iter().zip(&holds).map(|(weight, holds)| *weight & 0i64.wrapping_sub(i64::from(holds))).collect())
 }
