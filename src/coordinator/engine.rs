@@ -14,7 +14,7 @@ use sqlparser::ast;
 
 use crate::catalog::{Catalog, Definition, Entry};
 use crate::planner::system::SystemView;
-use crate::planner::{self, BoundQuery, PlanContext, Tables};
+use crate::planner::{self, BoundQuery, Kept, PlanContext, Tables};
 use crate::sql::Statement;
 use crate::sql::statement::{CreateSink, Explain, Insert, ObjectName, OnConflict, SinkFrom};
 use crate::types::{Column, ObjectId, Report, SqlState, SqlType};
@@ -29,6 +29,7 @@ use super::recovery::source_spec;
 use super::rows::{self, Rows};
 use super::runtime_relations;
 use super::session::engine::{Change, Context, Engine, Pin, TableChange};
+use super::session::remembered::Remembered;
 use super::session::session::Session;
 use super::start::Coordinator;
 use super::statement_times::StatementTimes;
@@ -84,12 +85,12 @@ impl OpenDatabase {
         };
         let overlay = overlay.into_iter().map(|(id, parts)| Ok((id, sum(parts)?))).collect::<Result<_, Report>>()?;
         let system = SystemView {
-            entries: Arc::new(published.catalog.entries().map(|e| (**e).clone()).collect()),
+            entries: Arc::new(published.catalog.entries().cloned().collect()),
             database: context.database.clone(),
             user: context.user.clone(),
             process_id: context.process_id,
-            settings: (*context.variables).clone(),
-            runtime: Arc::new(runtime_relations::all(&published, &self.0.metrics, &self.0.traces)?),
+            settings: context.variables.clone(),
+            runtime: runtime_relations::of(&published, &self.0.metrics, &self.0.traces),
             now: clock::now_micros(),
             epoch: published.epoch.0,
             started: self.0.started,
@@ -266,15 +267,23 @@ impl Engine for OpenDatabase {
 
     fn query(
         &self,
-        query: Box<ast::Query>,
+        query: Arc<ast::Query>,
         parameters: Vec<ScalarValue>,
         context: Context,
+        remembered: Remembered,
     ) -> BoxFuture<'static, Result<(Vec<Column>, RowStream), Report>> {
         let engine = self.clone();
         async move {
             let cx = engine.plan_context(&context)?;
+            if let Some(kept) = remembered.get::<Kept>().filter(|kept| kept.fits(&parameters, &cx)) {
+                let rows = planner::execute_kept(&kept, parameters, &cx).await.map_err(|e| e.report())?;
+                return Ok((kept.columns().to_vec(), rows.boxed()));
+            }
             let types: Vec<Option<SqlType>> = parameters.iter().map(|p| Some(SqlType::of_arrow(&p.data_type()))).collect();
             let bound = planner::plan_query(&query, &cx, &types).map_err(|e| e.report())?;
+            if remembered.keeps() {
+                remembered.set(Kept::new(&bound, &parameters, &cx).map_err(|e| e.report())?);
+            }
             let rows = planner::execute(&bound, parameters, &cx).await.map_err(|e| e.report())?;
             Ok((bound.columns, rows.boxed()))
         }
@@ -334,7 +343,7 @@ impl Engine for OpenDatabase {
             let cx = engine.plan_context(&context)?;
             let types: Vec<Option<SqlType>> = parameters.iter().map(|p| Some(SqlType::of_arrow(&p.data_type()))).collect();
             let query = match &explain.statement {
-                Statement::Query(query) => query,
+                Statement::Query(query) => &**query,
                 _ if explain.analyze => {
                     return Err(Report::unsupported("EXPLAIN ANALYZE of this statement is not supported")
                         .hint("EXPLAIN ANALYZE takes a query, or the name of what is kept up to date"));

@@ -13,8 +13,9 @@ pub fn replan(catalog: &Arc<Catalog>, entry: &Entry) -> Result<(CircuitPlan, Str
     else {
         return Err(Report::internal(format!("the {} \"{}\" has no circuit", entry.kind().noun(), entry.name)));
     };
-    let system = SystemView { entries: Arc::new(catalog.entries().map(|e| (**e).clone()).collect()), ..SystemView::default() };
-    let context = PlanContext { catalog: catalog.clone(), system, tables: Arc::new(planner::NoTables), memory: Arc::default() };
+    let system = SystemView { entries: Arc::new(catalog.entries().cloned().collect()), ..SystemView::default() };
+    let context =
+        PlanContext { catalog: catalog.clone(), system, tables: Arc::new(planner::NoTables), memory: planner::QueryMemory::default() };
     let query = crate::sql::parse_query(query).map_err(|e| e.report())?;
     let bound = planner::plan_query(&query, &context, &[]).map_err(|e| e.report())?;
     let (plan, _) = planner::lower(&bound, &context).map_err(|e| e.report())?;

@@ -7,6 +7,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::catalog::{Entry, Kind};
+use crate::planner::system::Runtime;
 use crate::state::TraceSet;
 use crate::types::Report;
 
@@ -14,8 +15,16 @@ use super::memory_relation;
 use super::metrics::Metrics;
 use super::published::Published;
 
-/// Every such relation by name.
-pub fn all(published: &Published, metrics: &Metrics, traces: &TraceSet) -> Result<BTreeMap<String, RecordBatch>, Report> {
+/// Their names, in order.
+const NAMES: &[&str] = &["floe_memory", "floe_sinks", "floe_sources"];
+
+/// What a statement on that epoch sees of them.
+pub fn of(published: &Arc<Published>, metrics: &Arc<Metrics>, traces: &TraceSet) -> Runtime {
+    let (published, metrics, traces) = (published.clone(), metrics.clone(), traces.clone());
+    Runtime::new(NAMES, move || all(&published, &metrics, &traces))
+}
+
+fn all(published: &Published, metrics: &Metrics, traces: &TraceSet) -> Result<BTreeMap<String, RecordBatch>, Report> {
     let of = |kind| published.catalog.entries().filter(move |e| e.kind() == kind).map(|e| &**e).collect::<Vec<&Entry>>();
     Ok(BTreeMap::from([
         ("floe_sources".to_string(), sources(&of(Kind::Source), published, metrics)?),

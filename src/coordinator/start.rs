@@ -6,12 +6,11 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::sync::{oneshot, watch};
 
 use crate::catalog::Catalog;
 use crate::dataflow::Workers;
-use crate::planner;
+use crate::planner::{self, QueryMemory};
 use crate::state::{Store, TraceSet};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
 use crate::zset::Delta;
@@ -34,7 +33,7 @@ pub struct Coordinator {
     pub(super) events: Sender<Event>,
     pub(super) frontier: Arc<Frontier>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) query_memory: Arc<RuntimeEnv>,
+    pub(super) query_memory: QueryMemory,
     /// For readers of how much state there is.
     pub(super) traces: TraceSet,
     pub(super) workers: Arc<Workers>,

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::execution::runtime_env::RuntimeEnv;
 
 use crate::catalog::{Catalog, Entry};
 use crate::types::Report;
 
+use super::query_memory::QueryMemory;
 use super::system::SystemView;
 
 /// Everything that planning and running one statement may ask. Cheap to clone. A plan made with one context can be
@@ -19,7 +19,7 @@ pub struct PlanContext {
     pub system: SystemView,
     pub tables: Arc<dyn Tables>,
     /// The memory that one-shot queries share.
-    pub memory: Arc<RuntimeEnv>,
+    pub memory: QueryMemory,
 }
 
 /// Where the rows of a relation come from when a query runs at once.

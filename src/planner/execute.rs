@@ -9,24 +9,24 @@ use arrow::util::display::FormatOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::provider_as_source;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Filter, LogicalPlan, TableProviderFilterPushDown};
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
-use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::types::eval_error::report_of_arrow;
-use crate::types::{RelationSchema, Report};
+use crate::types::{Column, RelationSchema, Report};
 
 use super::context::PlanContext;
 use super::error::{PlanError, PlanResult};
+use super::kept::Kept;
 use super::names::RelationSource;
 use super::optimize::optimize;
 use super::query::{BoundQuery, options};
+use super::straight::Straight;
 
 /// Rows as they come, in the Arrow types of the query's columns.
 pub type Rows = BoxStream<'static, Result<RecordBatch, Report>>;
@@ -38,12 +38,28 @@ pub async fn execute(bound: &BoundQuery, parameters: Vec<ScalarValue>, context: 
         plan = plan.replace_params_with_values(&ParamValues::from(parameters))?;
     }
     let plan = optimize(plan, options(), context.system.now)?;
+    start(plan, &bound.columns, context).await
+}
+
+/// [`execute`], for a query that was kept with a context that this one fits.
+pub async fn execute_kept(kept: &Kept, parameters: Vec<ScalarValue>, context: &PlanContext) -> PlanResult<Rows> {
+    match kept.with_values(&parameters)? {
+        Some(plan) => start(plan, kept.columns(), context).await,
+        None => execute(&kept.bound, parameters, context).await,
+    }
+}
+
+async fn start(plan: LogicalPlan, columns: &[Column], context: &PlanContext) -> PlanResult<Rows> {
     let plan = plan.transform_up_with_subqueries(|node| with_rows(node, context))?.data;
-    let config = SessionConfig::from(options().as_ref().clone());
-    let state = SessionStateBuilder::new().with_config(config).with_runtime_env(context.memory.clone()).build();
-    let physical = DefaultPhysicalPlanner::default().create_physical_plan(&plan, &state).await?;
-    let stream = execute_stream(yielding(physical)?, state.task_ctx())?;
-    let schema = RelationSchema::new(bound.columns.clone()).arrow();
+    let state = context.memory.state();
+    let stream = match Straight::of(&plan) {
+        Some(straight) => straight.start(state, yielding).await?,
+        None => {
+            let physical = DefaultPhysicalPlanner::default().create_physical_plan(&plan, state).await?;
+            execute_stream(yielding(physical)?, state.task_ctx())?.boxed()
+        }
+    };
+    let schema = RelationSchema::new(columns.to_vec()).arrow();
     let rows = stream.map(move |batch| match batch {
         Ok(batch) => shaped(&batch, &schema),
         Err(error) => Err(PlanError::from(error).report()),
@@ -52,7 +68,7 @@ pub async fn execute(bound: &BoundQuery, parameters: Vec<ScalarValue>, context: 
 }
 
 /// The plan with a place to pause at every leaf and every join, so that a long computation can be cancelled.
-fn yielding(plan: Arc<dyn ExecutionPlan>) -> PlanResult<Arc<dyn ExecutionPlan>> {
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
     let pausing = plan.transform_up(|node| match node.children().len() {
         1 => Ok(Transformed::no(node)),
         _ => Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)),

@@ -13,6 +13,7 @@ pub mod error;
 pub mod execute;
 pub mod explain;
 pub mod functions;
+mod kept;
 mod literals;
 pub mod lower;
 mod names;
@@ -24,6 +25,7 @@ mod query_memory;
 mod rewrite;
 mod single_row;
 mod stack;
+mod straight;
 pub mod system;
 
 #[cfg(test)]
@@ -33,8 +35,9 @@ pub use circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind, 
 pub use context::{NoTables, PlanContext, Tables};
 pub use dml::{plan_copy, plan_copy_in, plan_delete, plan_insert, plan_update};
 pub use error::{PlanError, PlanResult};
-pub use execute::{Rows, execute};
+pub use execute::{Rows, execute, execute_kept};
 pub use explain::{explain_logical, fingerprint};
+pub use kept::Kept;
 pub use lower::lower;
 pub use query::{BoundQuery, plan_query};
-pub use query_memory::query_memory;
+pub use query_memory::{QueryMemory, query_memory};

@@ -58,10 +58,15 @@ fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 
 /// The plan, improved. `now` is the statement's time in microseconds since 1970 UTC.
 pub fn optimize(plan: LogicalPlan, options: Arc<ConfigOptions>, now: i64) -> PlanResult<LogicalPlan> {
+    Ok(improve(plan, options, now)?.transform_up_with_subqueries(guard)?.data)
+}
+
+/// [`optimize`], for a plan whose parameters have no values yet: what may fail is not known before they have.
+pub fn improve(plan: LogicalPlan, options: Arc<ConfigOptions>, now: i64) -> PlanResult<LogicalPlan> {
     let time = DateTime::from_timestamp_micros(now).unwrap_or_default();
     let context = OptimizerContext::new_with_config_options(options).with_query_execution_start_time(time);
     let plan = Optimizer::with_rules(rules()).optimize(plan, &context, |_, _| {})?;
-    Ok(plan.transform_up_with_subqueries(guard)?.data)
+    Ok(plan)
 }
 
 /// `a AND b` is computed for whole batches, both sides. Where `b` can fail for a row that `a` refuses, it is asked only

@@ -1,6 +1,6 @@
 //! A bound query: its plan, and what a client is told about it before it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -77,6 +77,10 @@ pub fn plan_rewritten(
 
 /// How DataFusion is set for every statement.
 pub fn options() -> Arc<ConfigOptions> {
+    OPTIONS.clone()
+}
+
+static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
     let mut options = ConfigOptions::default();
     options.execution.time_zone = Some(crate::types::sql_type::UTC.to_string());
     options.execution.target_partitions = 1;
@@ -86,7 +90,7 @@ pub fn options() -> Arc<ConfigOptions> {
     options.optimizer.skip_failed_rules = false;
     options.catalog.information_schema = false;
     Arc::new(options)
-}
+});
 
 /// The types of the parameters in the order of their numbers.
 fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> PlanResult<Vec<SqlType>> {

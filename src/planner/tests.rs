@@ -18,6 +18,7 @@ use super::*;
 mod clients;
 mod dml;
 mod errors;
+mod kept;
 mod lowering;
 mod names;
 mod nexmark;
@@ -102,7 +103,7 @@ fn source() -> Definition {
 
 fn context(rows: Vec<(ObjectId, RecordBatch)>) -> PlanContext {
     let system = SystemView { now: NOW, user: "floe".into(), database: "floe".into(), ..SystemView::default() };
-    PlanContext { catalog: Arc::new(catalog()), system, tables: Arc::new(Memory(rows)), memory: Arc::default() }
+    PlanContext { catalog: Arc::new(catalog()), system, tables: Arc::new(Memory(rows)), memory: QueryMemory::default() }
 }
 
 fn statement(text: &str) -> Statement {
@@ -131,8 +132,17 @@ fn run_with(text: &str, context: &PlanContext, parameters: Vec<ScalarValue>) -> 
     let bound = bound_with(text, context, &[])?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let rows = execute(&bound, parameters, context).await.map_err(|e| e.report())?;
-        rows.try_collect().await
+        let collected = async |rows: PlanResult<Rows>| rows.map_err(|e| e.report())?.try_collect::<Vec<_>>().await;
+        let kept = Kept::new(&bound, &parameters, context).map_err(|e| e.report())?;
+        let found = collected(execute(&bound, parameters.clone(), context).await).await;
+        // A prepared query answers the same each time.
+        if let Some(kept) = kept.filter(|kept| kept.fits(&parameters, context)) {
+            for _ in 0..2 {
+                let again = collected(execute_kept(&kept, parameters.clone(), context).await).await;
+                assert_eq!(again.and_then(|again| lines(&again)), found.clone().and_then(|found| lines(&found)), "{text}");
+            }
+        }
+        found
     })
 }
 

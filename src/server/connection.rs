@@ -9,7 +9,7 @@ use super::frontend::Frontend;
 use super::portal::Portal;
 use super::wire::Wire;
 use crate::coordinator::api::{ParsedStatement, Response, TransactionStatus};
-use crate::coordinator::session::{Interrupt, Session};
+use crate::coordinator::session::{Interrupt, Remembered, Session};
 use crate::coordinator::statement_times::StatementTimes;
 use crate::types::{Report, SqlState};
 use datafusion::scalar::ScalarValue;
@@ -150,7 +150,12 @@ impl Connection {
     }
 
     /// The statement's answer, unless the client leaves before it is there.
-    pub(super) async fn execute(&mut self, statement: &ParsedStatement, parameters: Vec<ScalarValue>) -> Result<Response, Stop> {
+    pub(super) async fn execute(
+        &mut self,
+        statement: &ParsedStatement,
+        parameters: Vec<ScalarValue>,
+        remembered: &Remembered,
+    ) -> Result<Response, Stop> {
         self.interrupt.start(self.session.statement_timeout());
         // Results before this statement must not wait for it.
         let wire = &mut self.wire;
@@ -161,7 +166,7 @@ impl Connection {
         };
         tokio::select! {
             biased;
-            response = self.session.execute(statement, parameters) => Ok(response?),
+            response = self.session.execute(statement, parameters, remembered) => Ok(response?),
             () = wait() => Err(Stop::Gone),
         }
     }

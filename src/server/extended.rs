@@ -71,7 +71,7 @@ impl Connection {
         for declared in types.iter().skip(description.parameters.len()) {
             description.parameters.push(declared.clone().unwrap_or(SqlType::Text));
         }
-        self.session.prepared_mut().add(name, Prepared { statement, description, declared })?;
+        self.session.prepared_mut().add(name, Prepared::new(statement, description, declared))?;
         backend::parse_complete(&mut self.wire.outbound);
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Connection {
                     return Ok(());
                 };
                 self.session.begin_implicit();
-                let response = self.execute(&statement.clone(), parameters).await?;
+                let response = self.execute(&statement.clone(), parameters, &portal.prepared.remembered).await?;
                 self.answer(&portal.prepared, &portal.result_formats, response, limit).await?
             }
             State::Running(running) => self.send_portion(&portal.result_formats, running, limit).await?,

@@ -8,6 +8,7 @@ use super::error::Stop;
 use super::portal::Running;
 use super::row_sender;
 use crate::coordinator::api::{ParsedStatement, Response};
+use crate::coordinator::session::Remembered;
 
 impl Connection {
     pub(super) async fn simple_query(&mut self, text: &str) -> Result<(), Stop> {
@@ -42,7 +43,7 @@ impl Connection {
 
     /// The last statement is complete only when the implicit transaction is committed.
     async fn run_one(&mut self, statement: &ParsedStatement, last: bool) -> Result<(), Stop> {
-        let tag = match self.execute(statement, Vec::new()).await? {
+        let tag = match self.execute(statement, Vec::new(), &Remembered::default()).await? {
             Response::Rows { columns, rows, tag } => {
                 let formats = vec![0; columns.len()];
                 backend::row_description(&mut self.wire.outbound, &columns, &formats);

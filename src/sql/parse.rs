@@ -1,6 +1,8 @@
 //! Text to statements. The first words of a statement say whose it is: queries and changes of tables are read by
 //! sqlparser, everything else by floe, so that nothing is accepted that is not carried out.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
@@ -40,7 +42,7 @@ pub fn parse(text: &str) -> Result<Vec<ParsedStatement>, SqlError> {
 /// The text of one query: what a view's definition keeps.
 pub fn parse_query(text: &str) -> Result<Box<ast::Query>, SqlError> {
     match parse(text)?.into_iter().map(|parsed| parsed.statement).collect::<Vec<_>>().pop() {
-        Some(Statement::Query(query)) => Ok(query),
+        Some(Statement::Query(query)) => Ok(Box::new(Arc::unwrap_or_clone(query))),
         _ => Err(SqlError::invalid(SqlState::SYNTAX_ERROR, "not a query")),
     }
 }
@@ -159,7 +161,7 @@ fn query(cursor: &mut Cursor) -> Result<Statement, SqlError> {
     if cursor.peek() == "EMIT" || matches!(cursor.peek().as_str(), "FINAL" | "CHANGES") {
         return Err(cursor.unsupported("EMIT", "leave the clause out: a view shows each change at once"));
     }
-    Ok(Statement::Query(query))
+    Ok(Statement::Query(Arc::from(query)))
 }
 
 fn explain(cursor: &mut Cursor, text: &str, depth: usize) -> Result<Statement, SqlError> {

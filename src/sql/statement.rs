@@ -4,6 +4,7 @@
 //! their text alone allows: types are SQL types, options are a map, names are names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlparser::ast;
 
@@ -19,7 +20,7 @@ pub struct ObjectName {
 #[derive(Clone, Debug)]
 pub enum Statement {
     /// SELECT, VALUES, WITH ..., TABLE t.
-    Query(Box<ast::Query>),
+    Query(Arc<ast::Query>),
     Insert(Box<Insert>),
     Update(Box<Update>),
     Delete(Box<Delete>),

@@ -16,6 +16,8 @@ use crate::sql::statement::Explain;
 use crate::types::{Column, ObjectId, Report, SqlType};
 use crate::zset::Delta;
 
+use super::remembered::Remembered;
+
 /// One published epoch, held: whatever is read with it is read at that epoch. The engine's own type inside.
 pub type Pin = Arc<dyn Any + Send + Sync>;
 
@@ -67,12 +69,13 @@ pub trait Engine: Send + Sync + 'static {
         context: Context,
     ) -> BoxFuture<'static, Result<Description, Report>>;
 
-    /// Runs a query. `parameters[0]` is `$1`.
+    /// Runs a query. `parameters[0]` is `$1`. The same query comes with the same `remembered`.
     fn query(
         &self,
-        query: Box<ast::Query>,
+        query: Arc<ast::Query>,
         parameters: Vec<ScalarValue>,
         context: Context,
+        remembered: Remembered,
     ) -> BoxFuture<'static, Result<(Vec<Column>, RowStream), Report>>;
 
     /// Evaluates an INSERT, UPDATE or DELETE.

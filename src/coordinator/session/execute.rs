@@ -12,6 +12,7 @@ use super::cursor::Cursor;
 use super::describe::{explain_columns, located};
 use super::engine::Change;
 use super::prepared::Prepared;
+use super::remembered::Remembered;
 use super::rows::{batches, text_response};
 use super::session::Session;
 use crate::coordinator::api::{Description, Response, RowStream, RowsTag};
@@ -24,13 +25,24 @@ impl Session {
     /// [`Session::commit_implicit`]. After an error the caller calls [`Session::fail`].
     ///
     /// Rows that come back stop with an error when the statement is interrupted.
-    pub async fn execute(&mut self, statement: &ParsedStatement, parameters: Vec<ScalarValue>) -> Result<Response, Report> {
+    pub async fn execute(
+        &mut self,
+        statement: &ParsedStatement,
+        parameters: Vec<ScalarValue>,
+        remembered: &Remembered,
+    ) -> Result<Response, Report> {
         self.admit(statement)?;
         self.variables.note_workers(self.engine.workers());
-        self.run(&statement.statement, parameters, &statement.text).await.map_err(|report| located(report, statement))
+        self.run(&statement.statement, parameters, &statement.text, remembered).await.map_err(|report| located(report, statement))
     }
 
-    async fn run(&mut self, statement: &Statement, parameters: Vec<ScalarValue>, text: &str) -> Result<Response, Report> {
+    async fn run(
+        &mut self,
+        statement: &Statement,
+        parameters: Vec<ScalarValue>,
+        text: &str,
+        remembered: &Remembered,
+    ) -> Result<Response, Report> {
         let done = |tag: &str| Ok(Response::Done { tag: tag.to_string() });
         match statement {
             Statement::Begin { read_only } => done(self.begin(*read_only)),
@@ -41,7 +53,7 @@ impl Session {
             Statement::RollbackTo(name) => done(self.rollback_to(name)?),
 
             Statement::Query(query) => {
-                let (columns, rows) = self.query(query.clone(), parameters).await?;
+                let (columns, rows) = self.query(query.clone(), parameters, remembered).await?;
                 Ok(Response::Rows { columns, rows, tag: RowsTag::Counted("SELECT") })
             }
             Statement::Insert(_) => self.change(statement, parameters, "INSERT", "INSERT 0").await,
@@ -49,8 +61,10 @@ impl Session {
             Statement::Delete(_) => self.change(statement, parameters, "DELETE", "DELETE").await,
             Statement::Copy(copy) if copy.to_stdout => {
                 let (columns, rows) = match &copy.from {
-                    CopySource::Query(query) => self.query(query.clone(), parameters).await?,
-                    CopySource::Relation { name, columns } => self.query(select_from(name, columns)?, Vec::new()).await?,
+                    CopySource::Query(query) => self.query(Arc::from(query.clone()), parameters, &Remembered::default()).await?,
+                    CopySource::Relation { name, columns } => {
+                        self.query(Arc::from(select_from(name, columns)?), Vec::new(), &Remembered::default()).await?
+                    }
                 };
                 let width = columns.len();
                 let data = copy_out::stream(columns, rows, copy.clone(), self.zone());
@@ -152,10 +166,15 @@ impl Session {
         }
     }
 
-    async fn query(&mut self, query: Box<ast::Query>, parameters: Vec<ScalarValue>) -> Result<(Vec<Column>, RowStream), Report> {
+    async fn query(
+        &mut self,
+        query: Arc<ast::Query>,
+        parameters: Vec<ScalarValue>,
+        remembered: &Remembered,
+    ) -> Result<(Vec<Column>, RowStream), Report> {
         self.not_after_definition()?;
         let context = self.context();
-        let (columns, rows) = self.interrupt.guard(self.engine.query(query, parameters, context)).await?;
+        let (columns, rows) = self.interrupt.guard(self.engine.query(query, parameters, context, remembered.clone())).await?;
         Ok((columns, self.interrupt.stream(rows)))
     }
 
@@ -209,7 +228,7 @@ impl Session {
         let statement = ParsedStatement { statement: statement.clone(), text: text.to_string(), position: 0 };
         let types: Vec<Option<SqlType>> = types.iter().map(|t| (*t != SqlType::Unknown).then(|| t.clone())).collect();
         let description = self.describe(&statement, &types).await?;
-        self.prepared.add(name, Prepared { statement: Some(statement), description, declared: Vec::new() })?;
+        self.prepared.add(name, Prepared::new(Some(statement), description, Vec::new()))?;
         Ok(Response::Done { tag: "PREPARE".to_string() })
     }
 
@@ -225,7 +244,7 @@ impl Session {
         }
         let parameters = self.arguments(arguments, types).await?;
         self.admit(statement)?;
-        Box::pin(self.run(&statement.statement, parameters, &statement.text)).await
+        Box::pin(self.run(&statement.statement, parameters, &statement.text, &prepared.remembered)).await
     }
 
     /// The values of EXECUTE's arguments: one row of a query that selects them.
@@ -237,7 +256,7 @@ impl Session {
         if let ast::SetExpr::Select(select) = &mut *query.body {
             select.projection = arguments.iter().cloned().map(ast::SelectItem::UnnamedExpr).collect();
         }
-        let (columns, mut rows) = self.query(query, Vec::new()).await?;
+        let (columns, mut rows) = self.query(Arc::from(query), Vec::new(), &Remembered::default()).await?;
         let row = match rows.next().await {
             Some(batch) => batch?,
             None => return Err(Report::internal("the arguments of EXECUTE gave no row")),
@@ -272,7 +291,7 @@ impl Session {
         let Statement::Query(query) = query else {
             return Err(Report::error(SqlState::SYNTAX_ERROR, "DECLARE CURSOR needs a query"));
         };
-        let (columns, rows) = self.query(query.clone(), parameters).await?;
+        let (columns, rows) = self.query(query.clone(), parameters, &Remembered::default()).await?;
         self.cursors.insert(name.to_string(), Cursor::new(columns, rows));
         Ok(Response::Done { tag: "DECLARE CURSOR".to_string() })
     }

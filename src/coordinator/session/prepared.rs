@@ -8,12 +8,21 @@ use crate::coordinator::api::Description;
 use crate::sql::ParsedStatement;
 use crate::types::{Report, SqlState};
 
+use super::remembered::Remembered;
+
 pub struct Prepared {
     /// `None` for an empty statement.
-    pub statement: Option<ParsedStatement>,
+    pub statement: Option<Arc<ParsedStatement>>,
     pub description: Description,
     /// The types that the protocol's Parse declared, as OIDs; 0 where it left one open.
     pub declared: Vec<u32>,
+    pub remembered: Remembered,
+}
+
+impl Prepared {
+    pub fn new(statement: Option<ParsedStatement>, description: Description, declared: Vec<u32>) -> Prepared {
+        Prepared { statement: statement.map(Arc::new), description, declared, remembered: Remembered::for_many_runs() }
+    }
 }
 
 #[derive(Default)]

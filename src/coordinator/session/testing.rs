@@ -22,6 +22,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use sqlparser::ast;
 
 use super::engine::{Change, Context, Engine, Pin, TableChange};
+use super::remembered::Remembered;
 use super::session::Session;
 use crate::catalog::{Definition, Entry};
 use crate::coordinator::api::{Description, Login, RowStream};
@@ -219,9 +220,10 @@ impl Engine for FakeEngine {
 
     fn query(
         &self,
-        query: Box<ast::Query>,
+        query: Arc<ast::Query>,
         parameters: Vec<ScalarValue>,
         context: Context,
+        _: Remembered,
     ) -> BoxFuture<'static, Result<(Vec<Column>, RowStream), Report>> {
         let live = self.live.clone();
         async move {

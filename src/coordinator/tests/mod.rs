@@ -16,6 +16,7 @@ use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
 use super::api::{Login, Response};
+use super::session::Remembered;
 use super::{Coordinator, CoordinatorConfig, Database, OpenDatabase};
 use crate::types::{Report, SqlState};
 
@@ -62,7 +63,7 @@ impl Floe {
         let mut lines = Vec::new();
         for statement in session.parse(text)? {
             session.begin_implicit();
-            lines = match session.execute(&statement, Vec::new()).await? {
+            lines = match session.execute(&statement, Vec::new(), &Remembered::default()).await? {
                 Response::Rows { rows, .. } => {
                     let options = FormatOptions::default().with_null("NULL");
                     let mut lines = Vec::new();

@@ -81,7 +81,7 @@ fn pg_tablespace(_: &SystemView, rows: &mut Rows) {
 }
 
 fn pg_settings(view: &SystemView, rows: &mut Rows) {
-    for (name, value) in &view.settings {
+    for (name, value) in view.settings.iter() {
         rows.add([
             ("name", name.into()),
             ("setting", value.into()),

@@ -46,7 +46,7 @@ pub fn relations(view: &SystemView) -> Vec<Listed<'_>> {
 
 /// The user's relations that have a key.
 pub fn keyed(view: &SystemView) -> impl Iterator<Item = &Entry> {
-    view.entries.iter().filter(|entry| !entry.schema.primary_key.is_empty())
+    view.entries.iter().map(|entry| &**entry).filter(|entry| !entry.schema.primary_key.is_empty())
 }
 
 /// The columns of an entry's key, in key order.

@@ -33,7 +33,7 @@ pub(super) fn rows(shape: &'static Shape, view: &SystemView) -> Rows {
 /// Schema and name of every system relation.
 pub fn relation_names(view: &SystemView) -> Vec<(String, String)> {
     let fixed = shape::all().iter().map(|shape| (shape.schema.clone(), shape.name.clone()));
-    fixed.chain(view.runtime.keys().map(|name| (FLOE_SCHEMA.to_string(), name.clone()))).collect()
+    fixed.chain(view.runtime.names().iter().map(|name| (FLOE_SCHEMA.to_string(), (*name).to_string()))).collect()
 }
 
 pub fn relation_schema(schema: &str, name: &str, view: &SystemView) -> Option<RelationSchema> {
@@ -68,7 +68,7 @@ pub fn relation_oid(schema: &str, name: &str) -> u32 {
 /// `pg_catalog` before the user's schemas, as PostgreSQL does.
 pub fn resolve(schema: Option<&str>, name: &str, view: &SystemView) -> Option<&'static str> {
     match schema {
-        None | Some(FLOE_SCHEMA) => (shape::find(FLOE_SCHEMA, name).is_some() || view.runtime.contains_key(name)).then_some(FLOE_SCHEMA),
+        None | Some(FLOE_SCHEMA) => (shape::find(FLOE_SCHEMA, name).is_some() || view.runtime.has(name)).then_some(FLOE_SCHEMA),
         Some("information_schema") => shape::find("information_schema", name).map(|_| "information_schema"),
         Some(_) => None,
     }

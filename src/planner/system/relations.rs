@@ -134,7 +134,7 @@ fn pg_matviews(view: &SystemView, rows: &mut Rows) {
 
 /// Each sink and its connector. Options stay out: they may hold passwords.
 fn sinks(view: &SystemView) -> impl Iterator<Item = (&Entry, &String)> {
-    view.entries.iter().filter_map(|entry| match &entry.definition {
+    view.entries.iter().map(|entry| &**entry).filter_map(|entry| match &entry.definition {
         Definition::Sink { connector, .. } => Some((entry, connector)),
         _ => None,
     })

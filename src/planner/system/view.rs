@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::RecordBatch;
-
 use crate::catalog::Entry;
 use crate::types::ObjectId;
+
+use super::runtime::Runtime;
 
 /// One client session, as `pg_stat_activity` shows it.
 #[derive(Clone, Debug, Default)]
@@ -40,19 +40,18 @@ pub enum Effect {
 
 #[derive(Clone, Debug, Default)]
 pub struct SystemView {
-    pub entries: Arc<Vec<Entry>>,
+    pub entries: Arc<Vec<Arc<Entry>>>,
     /// The database that the client named when it connected.
     pub database: String,
     pub user: String,
     /// What `pg_backend_pid()` answers.
     pub process_id: i32,
     /// All variables of the session by lower-case name, with the value that SHOW gives.
-    pub settings: BTreeMap<String, String>,
+    pub settings: Arc<BTreeMap<String, String>>,
     pub sessions: Arc<Vec<SessionActivity>>,
     /// Bytes that each object's rows take, where known.
     pub sizes: Arc<BTreeMap<ObjectId, i64>>,
-    /// Relations whose rows only the coordinator knows, by name: `floe_sources`, `floe_sinks`... They are in `pg_catalog`.
-    pub runtime: Arc<BTreeMap<String, RecordBatch>>,
+    pub runtime: Runtime,
     /// The statement's time, in microseconds since 1970, UTC.
     pub now: i64,
     /// The newest published epoch: what `txid_current()` answers.
@@ -77,6 +76,6 @@ impl SystemView {
     }
 
     pub fn entry(&self, id: u32) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.id.0 == id)
+        self.entries.iter().find(|entry| entry.id.0 == id).map(|entry| &**entry)
     }
 }

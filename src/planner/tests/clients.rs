@@ -22,8 +22,8 @@ fn sections(file: &str) -> Vec<(String, String)> {
 
 fn check(file: &str, refused: &[&str]) {
     let mut context = filled();
-    context.system.entries = Arc::new(context.catalog.entries().map(|entry| entry.as_ref().clone()).collect());
-    context.system.settings.insert("server_version_num".into(), "160006".into());
+    context.system.entries = Arc::new(context.catalog.entries().cloned().collect());
+    Arc::make_mut(&mut context.system.settings).insert("server_version_num".into(), "160006".into());
     let wrong = sections(file).into_iter().filter_map(|(title, sql)| {
         let sql = sql.replace("{orders}", "1").replace("{revenue}", "2").replace("{big}", "5").replace("{orders_pkey}", "17");
         let failed = run_with(&sql, &context, vec![]).err();
@@ -58,7 +58,7 @@ fn functions_in_from() {
         ("SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders'", vec!["4"]),
     ] {
         let mut context = filled();
-        context.system.entries = Arc::new(context.catalog.entries().map(|entry| entry.as_ref().clone()).collect());
+        context.system.entries = Arc::new(context.catalog.entries().cloned().collect());
         let found = run_with(text, &context, vec![]).and_then(|batches| lines(&batches));
         assert_eq!(found.unwrap_or_else(|report| panic!("{text}: {report}")), expected, "{text}");
     }

@@ -108,11 +108,11 @@ pub fn view() -> Arc<SystemView> {
         ("bytea_output", "hex"),
     ];
     Arc::new(SystemView {
-        entries: Arc::new(entries),
+        entries: Arc::new(entries.into_iter().map(Arc::new).collect()),
         database: "floe".into(),
         user: "ann".into(),
         process_id: 7,
-        settings: settings.map(|(name, value)| (name.to_string(), value.to_string())).into(),
+        settings: Arc::new(settings.map(|(name, value)| (name.to_string(), value.to_string())).into()),
         ..SystemView::default()
     })
 }
