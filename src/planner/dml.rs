@@ -16,7 +16,8 @@ use super::functions::cast::assignment_cast;
 use super::literals::assignable;
 use super::names::Names;
 use super::operators::short;
-use super::query::{BoundQuery, options, plan_query, plan_rewritten};
+use super::options::options;
+use super::query::{BoundQuery, plan_query, plan_rewritten};
 use super::rewrite::{rewrite, trees, typed};
 
 /// The rows to insert: every column of the table in its order, with defaults where none is given.

@@ -25,7 +25,8 @@ use super::error::{PlanError, PlanResult};
 use super::kept::Kept;
 use super::names::RelationSource;
 use super::optimize::optimize;
-use super::query::{BoundQuery, options};
+use super::options::options;
+use super::query::BoundQuery;
 use super::straight::Straight;
 
 /// Rows as they come, in the Arrow types of the query's columns.

@@ -6,7 +6,8 @@ use super::circuit_plan::CircuitPlan;
 use super::context::PlanContext;
 use super::error::PlanResult;
 use super::optimize::optimize;
-use super::query::{BoundQuery, options};
+use super::options::options;
+use super::query::BoundQuery;
 use super::rewrite::shown_name;
 
 /// The optimised logical plan, one node a line.

@@ -21,7 +21,8 @@ use super::context::PlanContext;
 use super::error::PlanResult;
 use super::names::RelationSource;
 use super::optimize::{guarded, improve, optimize};
-use super::query::{BoundQuery, options};
+use super::options::options;
+use super::query::BoundQuery;
 use super::straight::Straight;
 
 pub struct Kept {

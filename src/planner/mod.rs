@@ -19,6 +19,7 @@ pub mod lower;
 mod names;
 mod operators;
 mod optimize;
+mod options;
 pub mod properties;
 pub mod query;
 mod query_memory;

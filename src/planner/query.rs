@@ -1,9 +1,6 @@
 //! A bound query: its plan, and what a client is told about it before it runs.
 
-use std::sync::{Arc, LazyLock};
-
 use arrow::datatypes::DataType;
-use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Analyzer;
 use sqlparser::ast;
@@ -14,6 +11,7 @@ use super::bind::bind;
 use super::context::PlanContext;
 use super::error::{PlanError, PlanResult};
 use super::names::Names;
+use super::options::options;
 use super::rewrite::{Facts, rewrite, shown_name};
 use super::single_row::check_scalar_subqueries;
 use super::system;
@@ -74,23 +72,6 @@ pub fn plan_rewritten(
         plan,
     })
 }
-
-/// How DataFusion is set for every statement.
-pub fn options() -> Arc<ConfigOptions> {
-    OPTIONS.clone()
-}
-
-static OPTIONS: LazyLock<Arc<ConfigOptions>> = LazyLock::new(|| {
-    let mut options = ConfigOptions::default();
-    options.execution.time_zone = Some(crate::types::sql_type::UTC.to_string());
-    options.execution.target_partitions = 1;
-    options.sql_parser.map_string_types_to_utf8view = false;
-    options.sql_parser.parse_float_as_decimal = true;
-    options.sql_parser.collect_spans = true;
-    options.optimizer.skip_failed_rules = false;
-    options.catalog.information_schema = false;
-    Arc::new(options)
-});
 
 /// The types of the parameters in the order of their numbers.
 fn parameter_types(plan: &LogicalPlan, declared: &[Option<SqlType>]) -> PlanResult<Vec<SqlType>> {

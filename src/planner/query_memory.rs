@@ -10,7 +10,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::error::PlanResult;
-use super::query::options;
+use super::options::options;
 
 /// DataFusion's state over that memory, with floe's settings: made once, for making it takes longer than a small query.
 /// Cheap to clone; clones share the memory.

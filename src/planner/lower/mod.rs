@@ -15,8 +15,9 @@ use super::circuit_plan::CircuitPlan;
 use super::context::PlanContext;
 use super::error::{PlanError, PlanResult};
 use super::optimize::optimize;
+use super::options::options;
 use super::properties;
-use super::query::{BoundQuery, options};
+use super::query::BoundQuery;
 
 /// The circuit that maintains a query, and the schema of what it makes: columns, key if one follows from the query, and
 /// whether rows are only ever added.
