@@ -19,9 +19,10 @@
 //! once, a page a place.
 //!
 //! Readers hold a [`snapshot`](ArrangementSnapshot): the chunks with the bits of the rows that were there. What changes
-//! under it copies a chunk's bits, never its rows.
+//! under it copies a chunk's bits, never its rows. A [`change`] goes in steps that readers need not wait for.
 
 mod chains;
+mod change;
 mod chunk;
 mod compact;
 mod evict;
@@ -30,16 +31,16 @@ mod gather;
 mod history;
 mod reach;
 mod rows;
+mod shared;
 mod snapshot;
 mod stored;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
 use crate::types::TraceId;
-use crate::zset::ZSet;
 
 use super::error::StateError;
 use super::probe::Matches;
@@ -51,22 +52,23 @@ pub use evict::Clean;
 use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;
+use shared::Shared;
 pub use snapshot::ArrangementSnapshot;
 
 /// A handle; clones are the same arrangement. Made by [`super::TraceSet::arrangement`].
 #[derive(Clone)]
 pub struct Arrangement {
     id: TraceId,
-    rows: Arc<Mutex<Rows>>,
+    rows: Arc<Shared>,
 }
 
 impl Arrangement {
     pub(super) fn new(shelf: Shelf, find: Find) -> Arrangement {
-        Arrangement { id: shelf.id(), rows: Arc::new(Mutex::new(Rows::new(shelf, find))) }
+        Arrangement { id: shelf.id(), rows: Arc::new(Shared::new(Rows::new(shelf, find))) }
     }
 
     pub(super) fn load(shelf: Shelf, find: Find) -> Result<Arrangement, StateError> {
-        Ok(Arrangement { id: shelf.id(), rows: Arc::new(Mutex::new(Rows::load(shelf, find)?)) })
+        Ok(Arrangement { id: shelf.id(), rows: Arc::new(Shared::new(Rows::load(shelf, find)?)) })
     }
 
     pub fn id(&self) -> TraceId {
@@ -75,24 +77,6 @@ impl Arrangement {
 
     pub fn schema(&self) -> SchemaRef {
         self.lock().schema.clone()
-    }
-
-    /// Adds the delta's weights.
-    ///
-    /// # Errors
-    /// When a weight leaves the range of `i64`.
-    pub fn insert(&self, delta: &ZSet) -> Result<(), StateError> {
-        self.lock().insert(delta)
-    }
-
-    /// [`Arrangement::insert`] of a delta that has no row twice.
-    pub fn insert_distinct(&self, delta: &ZSet) -> Result<(), StateError> {
-        self.lock().insert_distinct(delta)
-    }
-
-    /// Takes every row away; what was taken, with negative weights.
-    pub fn clear(&self) -> Result<ZSet, StateError> {
-        self.lock().clear()
     }
 
     /// All rows under each of `count` probes, which are columns of the key's types in the key's order; without key columns
@@ -118,12 +102,8 @@ impl Arrangement {
         gather_columns(&rows.schema, places, columns, &reach, |number| rows.view(number))
     }
 
-    /// Takes the rows at those places away, each named once, and adds rows of weight 1 that are not there, none twice.
-    pub fn exchange(&self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
-        self.lock().exchange(gone, come)
-    }
-
-    /// The rows as they are now, whatever comes later; takes the same time for any size.
+    /// The rows as they are now, whatever comes later; takes the same time for any size. For the thread that changes them: in
+    /// the midst of a change there is no such moment.
     pub fn snapshot(&self) -> ArrangementSnapshot {
         ArrangementSnapshot::new(&self.rows)
     }
@@ -185,7 +165,7 @@ impl Arrangement {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
-        self.rows.lock().expect("no thread panics while it holds an arrangement")
+        self.rows.lock()
     }
 }
 

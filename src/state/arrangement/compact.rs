@@ -14,7 +14,7 @@ impl Rows {
     }
 
     /// Frees a chunk without rows; writes the rows of one anew that has lost more than half of them.
-    fn compact(&mut self, number: u32) -> Result<(), StateError> {
+    pub(super) fn compact(&mut self, number: u32) -> Result<(), StateError> {
         let Some(chunk) = self.chunks.get(number as usize).and_then(Option::as_ref) else { return Ok(()) };
         if chunk.live() * 2 > chunk.len() {
             return Ok(());

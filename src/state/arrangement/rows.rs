@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, UInt32Array};
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashTable;
 use imbl::Vector;
@@ -126,116 +126,75 @@ impl Rows {
         chunk.ok_or_else(|| StateError::Misuse(format!("an arrangement has no chunk {number}")))
     }
 
-    /// Adds the delta's weights.
-    pub fn insert(&mut self, delta: &ZSet) -> Result<(), StateError> {
+    /// Whether the delta's rows may lie beside their equals, if they have any.
+    pub fn only_grows_by(&self, delta: &ZSet) -> bool {
         let grows = self.whole.is_none() && self.negative == 0 && delta.weights().values().iter().all(|weight| *weight > 0);
-        if delta.is_empty() || (grows && self.find == Find::ByRow) {
-            return self.append(delta);
-        }
-        self.insert_distinct(&delta.combined()?)
+        delta.is_empty() || (grows && self.find == Find::ByRow)
     }
 
-    /// [`Rows::insert`] of a delta that has no row twice: rows that meet what is there change a weight, the others are added.
-    pub fn insert_distinct(&mut self, delta: &ZSet) -> Result<(), StateError> {
-        self.index_whole_rows()?;
-        let whole = KeyColumns::new(delta.rows().columns(), delta.len())?;
-        let hashes = match self.find {
-            Find::ByRow => whole.hashes(),
-            Find::ByKey => KeyColumns::new(&self.key_of(delta), delta.len())?.hashes(),
+    /// Takes the row at that place away, whatever its weight; `reach` has it if it is not in memory.
+    pub fn take_away(&mut self, at: RowAt, reach: &Reach) -> Result<(), StateError> {
+        let (rows, row) = self.row(reach, at)?;
+        let hash = match self.find {
+            Find::ByKey => rows.keys.hash_of(row),
+            Find::ByRow => rows.whole()?.hash_of(row),
         };
-        let reach = self.reach_equals(&hashes, None)?;
-        let mut added = Vec::new();
-        let mut touched = Vec::new();
-        for (row, weight) in delta.weights().values().iter().enumerate() {
-            match self.find_whole(hashes[row], &whole, row, &reach)? {
-                Some(at) => {
-                    if self.change_weight(at, *weight)? == 0 {
-                        let key_hash = self.key_hash(at, hashes[row], &reach)?;
-                        self.unlink(at, hashes[row], key_hash)?;
-                        touched.push(at.chunk);
-                    }
-                }
-                None => added.push(row as u32),
-            }
-        }
-        match added.len() == delta.len() {
-            true => self.append(delta)?,
-            false => self.append(&delta.take(&UInt32Array::from(added))?)?,
-        }
-        self.compact_all(touched)
-    }
-
-    /// Takes the rows at those places away, whatever their weights, and adds rows that are not there.
-    pub fn exchange(&mut self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
-        let reach = self.reach(gone.iter().copied())?;
-        let mut touched = Vec::new();
-        for at in gone {
-            let (rows, row) = self.row(&reach, *at)?;
-            let hash = match self.find {
-                Find::ByKey => rows.keys.hash_of(row),
-                Find::ByRow => rows.whole()?.hash_of(row),
-            };
-            let key_hash = self.key_hash(*at, hash, &reach)?;
-            let weight = self.chunk(*at)?.weight(at.row as usize);
-            self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
-            self.unlink(*at, hash, key_hash)?;
-            touched.push(at.chunk);
-        }
-        self.append(come)?;
-        self.compact_all(touched)
+        let key_hash = self.key_hash(at, hash, reach)?;
+        let weight = self.chunk(at)?.weight(at.row as usize);
+        self.change_weight(at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
+        self.unlink(at, hash, key_hash)
     }
 
     /// The hash of the row's key, when `hash` is the one that [`Rows::find_whole`] takes.
-    fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
+    pub(super) fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
         match self.find {
             Find::ByKey => Ok(hash),
             Find::ByRow => self.row(reach, at).map(|(rows, row)| rows.keys.hash_of(row)),
         }
     }
 
-    /// Takes every row away; what was taken, with negative weights.
-    pub fn clear(&mut self) -> Result<ZSet, StateError> {
+    /// Every row.
+    pub fn all(&self) -> Result<ZSet, StateError> {
         let parts = self.chunks.iter().flatten().map(|chunk| chunk.view().part(0, chunk.len(), None)).collect::<Result<Vec<_>, _>>()?;
-        let gone = ZSet::concat(&self.schema, &parts)?.negate();
-        self.insert_distinct(&gone)?;
-        Ok(gone)
-    }
-
-    fn key_of(&self, rows: &ZSet) -> Vec<ArrayRef> {
-        self.key.iter().map(|column| rows.column(*column).clone()).collect()
+        Ok(ZSet::concat(&self.schema, &parts)?)
     }
 
     /// Adds rows without looking for their equals.
     pub(super) fn append(&mut self, delta: &ZSet) -> Result<(), StateError> {
         let mut from = 0;
         while from < delta.len() {
-            let room = match self.last {
-                Some(last) if delta.len() - from < SMALL => SMALL.saturating_sub(self.chunk_mut(last)?.len()),
-                _ => 0,
-            };
-            let length = (delta.len() - from).min(if room > 0 { room } else { LARGEST });
-            let part = delta.slice(from, length);
-            from += length;
-            match self.last.filter(|_| room > 0) {
-                Some(last) => {
-                    self.hold(last)?;
-                    let chunk = self.chunk_mut(last)?;
-                    let (number, start) = (chunk.body().number(), chunk.len());
-                    chunk.extend(&part)?;
-                    self.gone.extend(number.map(|number| (number, start)));
-                    self.link(last, start, &[])?;
-                }
-                None => {
-                    let chunk = Chunk::new(&part, &self.shelf)?;
-                    let number = self.place(chunk);
-                    if length < SMALL {
-                        self.last = Some(number);
-                    }
-                    self.link(number, 0, &[])?;
-                }
-            }
+            from += self.append_some(delta, from)?;
         }
         Ok(())
+    }
+
+    /// Adds some of the rows from a position on, and says how many.
+    pub(super) fn append_some(&mut self, delta: &ZSet, from: usize) -> Result<usize, StateError> {
+        let room = match self.last {
+            Some(last) if delta.len() - from < SMALL => SMALL.saturating_sub(self.chunk_mut(last)?.len()),
+            _ => 0,
+        };
+        let length = (delta.len() - from).min(if room > 0 { room } else { LARGEST });
+        let part = delta.slice(from, length);
+        match self.last.filter(|_| room > 0) {
+            Some(last) => {
+                self.hold(last)?;
+                let chunk = self.chunk_mut(last)?;
+                let (number, start) = (chunk.body().number(), chunk.len());
+                chunk.extend(&part)?;
+                self.gone.extend(number.map(|number| (number, start)));
+                self.link(last, start, &[])?;
+            }
+            None => {
+                let chunk = Chunk::new(&part, &self.shelf)?;
+                let number = self.place(chunk);
+                if length < SMALL {
+                    self.last = Some(number);
+                }
+                self.link(number, 0, &[])?;
+            }
+        }
+        Ok(length)
     }
 
     pub(super) fn place(&mut self, chunk: Chunk) -> u32 {

@@ -1,6 +1,6 @@
 //! An arrangement as it was at one moment.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
@@ -17,7 +17,7 @@ use super::chunk::{RowAt, View};
 use super::gather::gather;
 use super::history::Pin;
 use super::reach::Reach;
-use super::rows::Rows;
+use super::shared::Shared;
 
 /// Cheap to make and to clone, whatever the size.
 #[derive(Clone)]
@@ -27,13 +27,13 @@ pub struct ArrangementSnapshot {
     views: Vector<Option<View>>,
     len: usize,
     /// Where rows are found by key: they have moved on since, and their history tells from where.
-    now: Arc<Mutex<Rows>>,
+    now: Arc<Shared>,
     pin: Arc<Pin>,
 }
 
 impl ArrangementSnapshot {
-    pub(super) fn new(rows: &Arc<Mutex<Rows>>) -> ArrangementSnapshot {
-        let mut now = rows.lock().expect("no thread panics while it holds an arrangement");
+    pub(super) fn new(rows: &Arc<Shared>) -> ArrangementSnapshot {
+        let mut now = rows.lock();
         ArrangementSnapshot {
             schema: now.schema.clone(),
             key: now.key.clone(),
@@ -117,7 +117,7 @@ impl ArrangementSnapshot {
     /// The places that were there then and whose keys have the probes' hashes, found by the chains and the history of now.
     fn candidates(&self, keys: &[ArrayRef], count: usize) -> Result<(KeyColumns, Vec<u32>, Vec<RowAt>), StateError> {
         let (mut probe, mut found) = (Vec::new(), Vec::new());
-        let now = self.now.lock().expect("no thread panics while it holds an arrangement");
+        let now = self.now.read();
         let probes = now.probes(keys, count)?;
         let hashes = probes.hashes();
         let mut gone: HashMap<u64, Vec<RowAt>> = HashMap::new();

@@ -9,6 +9,7 @@ use super::*;
 use crate::state::key_layout::trace_prefix;
 use crate::state::{Family, Store, TraceSet};
 use crate::types::ObjectId;
+use crate::zset::ZSet;
 use crate::zset::text::{parse, print};
 
 const ID: TraceId = TraceId::new(ObjectId(7), 3);
