@@ -46,20 +46,8 @@ impl Arrangement {
         let reach = self.lock().reach_equals(&hashes, None)?;
         let (mut added, mut touched) = (Vec::new(), Vec::new());
         for from in (0..delta.len()).step_by(STEP) {
-            let mut rows = self.lock();
-            for (row, hash) in hashes.iter().enumerate().skip(from).take(STEP) {
-                match rows.find_whole(*hash, &whole, row, &reach)? {
-                    Some(at) => {
-                        if rows.change_weight(at, delta.weights().value(row))? == 0 {
-                            let key_hash = rows.key_hash(at, *hash, &reach)?;
-                            rows.unlink(at, *hash, key_hash)?;
-                            touched.push(at.chunk);
-                        }
-                    }
-                    None => added.push(row as u32),
-                }
-            }
-            drop(rows);
+            let rows = from..delta.len().min(from + STEP);
+            self.lock().meet(rows, delta, &hashes, &whole, &reach, (&mut added, &mut touched))?;
             self.rows.give_way();
         }
         match added.len() == delta.len() {
@@ -74,9 +62,7 @@ impl Arrangement {
     pub fn exchange(&self, gone: &[RowAt], come: &ZSet) -> Result<(), StateError> {
         let reach = self.lock().reach(gone.iter().copied())?;
         for part in gone.chunks(STEP) {
-            let mut rows = self.lock();
-            part.iter().try_for_each(|at| rows.take_away(*at, &reach))?;
-            drop(rows);
+            self.lock().take_away(part, &reach)?;
             self.rows.give_way();
         }
         self.add(come)?;

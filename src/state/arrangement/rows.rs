@@ -1,5 +1,6 @@
 //! The rows of an arrangement: chunks, the chains through them, and how they change.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
@@ -132,21 +133,51 @@ impl Rows {
         delta.is_empty() || (grows && self.find == Find::ByRow)
     }
 
-    /// Takes the row at that place away, whatever its weight; `reach` has it if it is not in memory.
-    pub fn take_away(&mut self, at: RowAt, reach: &Reach) -> Result<(), StateError> {
-        let (rows, row) = self.row(reach, at)?;
-        let hash = match self.find {
-            Find::ByKey => rows.keys.hash_of(row),
-            Find::ByRow => rows.whole()?.hash_of(row),
-        };
-        let key_hash = self.key_hash(at, hash, reach)?;
-        let weight = self.chunk(at)?.weight(at.row as usize);
-        self.change_weight(at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
-        self.unlink(at, hash, key_hash)
+    /// Those rows of a delta, which has none twice, meet what is there: what has their weights then is not there any more
+    /// when that is zero, and its chunk is `touched`. Rows that meet nothing are to be `added`.
+    pub(super) fn meet(
+        &mut self,
+        range: Range<usize>,
+        delta: &ZSet,
+        hashes: &[u64],
+        whole: &KeyColumns,
+        reach: &Reach,
+        (added, touched): (&mut Vec<u32>, &mut Vec<u32>),
+    ) -> Result<(), StateError> {
+        for row in range {
+            let hash = hashes[row];
+            match self.find_whole(hash, whole, row, reach)? {
+                Some(at) => {
+                    if self.change_weight(at, delta.weights().value(row))? == 0 {
+                        let key_hash = self.key_hash(at, hash, reach)?;
+                        self.unlink(at, hash, key_hash)?;
+                        touched.push(at.chunk);
+                    }
+                }
+                None => added.push(row as u32),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the rows at those places away, whatever their weights; `reach` has those that are not in memory.
+    pub(super) fn take_away(&mut self, places: &[RowAt], reach: &Reach) -> Result<(), StateError> {
+        for at in places {
+            let (rows, row) = self.row(reach, *at)?;
+            let hash = match self.find {
+                Find::ByKey => rows.keys.hash_of(row),
+                Find::ByRow => rows.whole()?.hash_of(row),
+            };
+            let key_hash = self.key_hash(*at, hash, reach)?;
+            let weight = self.chunk(*at)?.weight(at.row as usize);
+            self.change_weight(*at, weight.checked_neg().ok_or(StateError::WeightOutOfRange)?)?;
+            self.unlink(*at, hash, key_hash)?;
+        }
+        Ok(())
     }
 
     /// The hash of the row's key, when `hash` is the one that [`Rows::find_whole`] takes.
-    pub(super) fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
+    fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
         match self.find {
             Find::ByKey => Ok(hash),
             Find::ByRow => self.row(reach, at).map(|(rows, row)| rows.keys.hash_of(row)),
