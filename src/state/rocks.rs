@@ -14,6 +14,7 @@ use rocksdb::{
     IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions, properties,
 };
 
+use self::errors::{failed, opening};
 use super::backend::{Backend, Put, Steps, Visit};
 use super::error::StateError;
 use super::family::Family;
@@ -264,37 +265,7 @@ fn is_left_by_an_unfinished_start(name: &str) -> bool {
     rocksdb || [".dbtmp", ".log"].iter().any(|end| name.ends_with(end))
 }
 
-fn opening(dir: &Path, error: rocksdb::Error) -> StateError {
-    opening_told(dir, error.into_string())
-}
-
-fn failed(error: rocksdb::Error) -> StateError {
-    told(error.into_string())
-}
-
-/// RocksDB's errors are told apart by their text alone: the kind comes first, the system's own words last.
-fn told(detail: String) -> StateError {
-    if detail.contains("No space left on device") || detail.contains("Disk quota exceeded") {
-        StateError::DiskFull { detail }
-    } else if detail.starts_with("Corruption: ") {
-        StateError::Corrupted { detail }
-    } else {
-        StateError::Io { detail }
-    }
-}
-
-fn opening_told(dir: &Path, detail: String) -> StateError {
-    let dir = dir.to_path_buf();
-    let held = detail.contains("While lock file: ") && detail.ends_with("Resource temporarily unavailable");
-    if held || detail.contains("lock hold by current process") {
-        return StateError::InUse(dir);
-    }
-    match told(detail) {
-        StateError::Io { detail } => StateError::Directory { dir, source: io::Error::other(detail) },
-        other => other,
-    }
-}
-
+mod errors;
 mod sorted_files;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use rocksdb::{ColumnFamily, DB, IngestExternalFileOptions, Options, SstFileWrite
 use crate::state::backend::Put;
 use crate::state::error::StateError;
 
-use super::failed;
+use super::errors::failed;
 
 const FOLDER: &str = "ahead";
 /// A file is closed when it has so many bytes: what is deleted of it one day makes RocksDB write a file anew.
