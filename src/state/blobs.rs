@@ -1,19 +1,14 @@
-//! Blobs: values of several parts that never change, known by a number that is given once. Chunks of rows are kept as blobs.
-//!
-//! What a write holds of blobs may lie in the store before the write itself, which names them ([`Store::write_ahead`]): a
-//! blob that nothing names is none. It is deleted when nobody holds it any more, readers of older moments included; until
-//! then one that state has let go of is marked as dead, so that a start after a crash deletes it.
+//! The blobs of a store: put, read, and deleted when nobody holds them any more, readers of older moments included. Until then
+//! one that state has let go of is marked as dead, so that a start after a crash deletes it.
 //!
 //! ```text
-//! blob:  number, 8 bytes | part, 4 bytes -> the part
-//! meta:  "dead/" | number, 8 bytes       -> parts, 4 bytes
+//! meta: "dead/" | number, 8 bytes big endian -> parts, 4 bytes big endian
 //! ```
-//!
-//! Numbers are big endian.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::blob::{Blob, part_key};
 use super::error::StateError;
 use super::family::Family;
 use super::store::Store;
@@ -21,12 +16,6 @@ use super::writes::Writes;
 
 /// In [`Family::Meta`], before a number.
 const DEAD: &[u8] = b"dead/";
-
-/// What becomes the parts of a blob when it is written.
-pub trait Blob: Send + Sync {
-    /// Gives the parts in their order, from part 0 on.
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError>;
-}
 
 /// The blobs of one store.
 pub struct Blobs {
@@ -104,14 +93,6 @@ impl Blobs {
     fn unheld(&self) -> MutexGuard<'_, Vec<(u64, u32)>> {
         self.unheld.lock().expect("no thread panics while it holds a list")
     }
-}
-
-/// The key of a part in [`Family::Blob`].
-pub fn part_key(number: u64, part: u32) -> [u8; 12] {
-    let mut key = [0; 12];
-    key[..8].copy_from_slice(&number.to_be_bytes());
-    key[8..].copy_from_slice(&part.to_be_bytes());
-    key
 }
 
 fn dead_key(number: u64) -> Vec<u8> {

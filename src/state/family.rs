@@ -13,7 +13,7 @@ pub enum Family {
     Trace,
     /// Which blobs are the chunks of rows of which trace; see [`super::shelf`].
     Chunk,
-    /// Large values, by number; see [`super::blobs`].
+    /// Large values, by number; see [`super::blob`].
     Blob,
     /// Changes that wait for their sink, and commits that are prepared, by sink.
     Staged,

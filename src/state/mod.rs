@@ -9,6 +9,7 @@
 pub mod appended;
 pub mod arrangement;
 mod backend;
+mod blob;
 mod blobs;
 mod body;
 mod budget;

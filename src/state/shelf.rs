@@ -19,7 +19,8 @@ use hashbrown::HashMap;
 
 use crate::types::{ObjectId, TraceId};
 
-use super::blobs::{Blob, Blobs};
+use super::blob::Blob;
+use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
 use super::family::Family;

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use crate::types::{Epoch, ObjectId};
 use crate::zset::ZSet;
 
-use super::blobs::{Blob, Blobs, part_key};
+use super::blob::{Blob, part_key};
+use super::blobs::Blobs;
 use super::error::StateError;
 use super::family::Family;
 use super::ipc::{zset_from_ipc, zset_to_ipc};

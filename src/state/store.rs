@@ -12,7 +12,7 @@ use crate::types::{Report, SqlState};
 use crate::zset::row_codec;
 
 use super::backend::Backend;
-use super::blobs::part_key;
+use super::blob::part_key;
 use super::error::StateError;
 use super::family::Family;
 use super::memory::Memory;

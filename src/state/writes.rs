@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::blobs::{Blob, part_key};
+use super::blob::{Blob, part_key};
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::after_prefix;
