@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Definition, Entry, Kind, SinkInput};
 use crate::fail_points::FailPoint;
 use crate::sources::Reading;
-use crate::state::{SinkIndex, Staged, TraceSet, Writes};
+use crate::state::{Staged, TraceSet, Writes};
 use crate::types::{Epoch, ObjectId, Offsets, Projection, Report, SqlState};
 use crate::zset::Delta;
 
@@ -175,6 +175,19 @@ impl Driver {
     /// Removes objects and all that floe keeps for them. What a sink has written stays in its target.
     pub fn drop_objects(&mut self, ids: &[ObjectId]) -> Result<(), Report> {
         self.finish_checkpoint()?;
+        // From here on memory forgets the objects, and only the disk can say whether they are gone.
+        let gone = self.forget(ids).and_then(|writes| {
+            FailPoint::DropMade.reach()?;
+            self.checkpoint(writes)?;
+            FailPoint::DropWritten.reach()
+        });
+        gone.inspect_err(|report| self.store.poison(report))?;
+        self.publish();
+        self.read_what_is_needed()
+    }
+
+    /// Forgets objects in memory; what forgets them in the store.
+    fn forget(&mut self, ids: &[ObjectId]) -> Result<Writes, Report> {
         let mut writes = Writes::new();
         let mut catalog = (*self.catalog).clone();
         for id in ids {
@@ -188,16 +201,11 @@ impl Driver {
             if entry.kind() == Kind::Sink {
                 self.sinks.remove(id);
                 Staged::drop_sink(&self.store, *id, &mut writes).map_err(|e| e.report())?;
-                SinkIndex::drop_sink(*id, &mut writes);
             }
         }
         self.catalog = Arc::new(catalog);
         self.epoch = self.epoch.next();
-        // From here on memory has forgotten the objects, and only the disk can say whether they are gone.
-        let written = FailPoint::DropMade.reach().and_then(|()| self.checkpoint(writes)).and_then(|()| FailPoint::DropWritten.reach());
-        written.inspect_err(|report| self.store.poison(report))?;
-        self.publish();
-        self.read_what_is_needed()
+        Ok(writes)
     }
 }
 

@@ -36,9 +36,10 @@ const PART_BYTES: u64 = 64 << 10;
 
 pub(super) struct Rocks {
     db: DB,
-    /// What the options of [`Family::Blob`] are made of.
-    cache: Cache,
-    buffers: usize,
+    /// Of [`Family::Blob`].
+    blobs: Options,
+    /// Bytes of a family's table in memory.
+    write_buffer: usize,
     /// Blobs' parts that were deleted since space was taken back.
     deleted: AtomicU64,
 }
@@ -60,8 +61,8 @@ impl Rocks {
             ColumnFamilyDescriptor::new(name, if is_blobs { blob_options(&cache, buffers) } else { family_options(&cache, buffers) })
         });
         let db = DB::open_cf_descriptors(&options(buffers), dir, families).map_err(|error| opening(dir, error))?;
-        sorted_files::clean(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
-        Ok(Rocks { db, cache, buffers, deleted: AtomicU64::default() })
+        sorted_files::prepare(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
+        Ok(Rocks { db, blobs: blob_options(&cache, buffers), write_buffer: write_buffer(buffers), deleted: AtomicU64::default() })
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily, StateError> {
@@ -128,12 +129,12 @@ impl Backend for Rocks {
     }
 
     fn take_in(&self, family: Family, fill: &mut dyn FnMut(&mut Put) -> Result<(), StateError>) -> Result<(), StateError> {
-        sorted_files::take_in(&self.db, self.family(family)?, &blob_options(&self.cache, self.buffers), fill)
+        sorted_files::take_in(&self.db, self.family(family)?, &self.blobs, fill)
     }
 
     /// What a table in memory has no room for.
     fn takes_in_from(&self) -> usize {
-        write_buffer(self.buffers)
+        self.write_buffer
     }
 }
 
@@ -183,27 +184,31 @@ fn write_buffer(buffers: usize) -> usize {
 }
 
 fn blob_options(cache: &Cache, buffers: usize) -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
-    blocks.set_cache_index_and_filter_blocks(true);
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&blocks);
+    let mut options = common_options(&blocks(cache), buffers);
     options.set_compression_type(DBCompressionType::None);
-    options.set_write_buffer_size(write_buffer(buffers));
-    options.set_level_compaction_dynamic_level_bytes(true);
     options.add_compact_on_deletion_collector_factory(2 * DELETES, DELETES, 0.5);
     options
 }
 
 fn family_options(cache: &Cache, buffers: usize) -> Options {
+    let mut blocks = blocks(cache);
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = common_options(&blocks, buffers);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options
+}
+
+fn blocks(cache: &Cache) -> BlockBasedOptions {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    blocks.set_bloom_filter(10.0, false);
     blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks
+}
+
+fn common_options(blocks: &BlockBasedOptions, buffers: usize) -> Options {
     let mut options = Options::default();
-    options.set_block_based_table_factory(&blocks);
-    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_block_based_table_factory(blocks);
     options.set_write_buffer_size(write_buffer(buffers));
     options.set_level_compaction_dynamic_level_bytes(true);
     options

@@ -18,11 +18,11 @@ const FOLDER: &str = "ahead";
 /// A file is closed when it has so many bytes: what is deleted of it one day makes RocksDB write a file anew.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// Deletes what an earlier process left.
-pub fn clean(dir: &Path) -> io::Result<()> {
+/// Makes the place for files of the database in `dir`, without what an earlier process left there.
+pub fn prepare(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir.join(FOLDER)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => fs::create_dir(dir.join(FOLDER)),
     }
 }
 
@@ -33,12 +33,7 @@ pub fn take_in(
     options: &Options,
     fill: &mut dyn FnMut(&mut Put) -> Result<(), StateError>,
 ) -> Result<(), StateError> {
-    let folder = db.path().join(FOLDER);
-    let mut files = Files { folder: folder.clone(), paths: Vec::new() };
-    let made = fs::create_dir(&folder);
-    if let Err(source) = made.or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }) {
-        return Err(StateError::Directory { dir: folder, source });
-    }
+    let mut files = Files { folder: db.path().join(FOLDER), paths: Vec::new() };
     let mut open: Option<SstFileWriter> = None;
     fill(&mut |key, value| {
         if open.as_ref().is_some_and(|file| file.file_size() >= FILE_BYTES)
