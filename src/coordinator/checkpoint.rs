@@ -4,17 +4,17 @@
 //! go on: the journal keeps those until the next checkpoint. One is under way at a time, and definitions wait for it, so
 //! that writes come in the order of their epochs. Sources and sinks are told when it is durable, not before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::fail_points::FailPoint;
 use crate::state::{CheckpointRecord, Journal, Staged, Writes};
-use crate::types::Report;
+use crate::types::{ObjectId, Report};
 
 use super::driver::{Driver, Writing};
 use super::failures;
-use super::relation::RelationKind;
+use super::relation::{Relation, RelationKind};
 
 impl Driver {
     /// Everything that changed since the last checkpoint, together with `writes`; durable when this returns.
@@ -31,6 +31,10 @@ impl Driver {
 
     fn write_checkpoint(&mut self, writes: Writes) -> Result<(), Report> {
         let started = Instant::now();
+        if self.filling.is_some() {
+            // What is staged of it, each time, is of an epoch of its own.
+            self.epoch = self.epoch.next();
+        }
         // What was taken out of the traces is known nowhere else: without this write there must be no later one.
         let begun = self.changes(writes).and_then(|writes| {
             FailPoint::CheckpointCollected.reach()?;
@@ -62,9 +66,24 @@ impl Driver {
     }
 
     fn writing(&self, started: Instant, done: Receiver<Result<(), Report>>) -> Writing {
-        let published = self.frontier.get();
-        let held = self.sinks.iter().map(|(id, feed)| (*id, published.error_of(feed.input).is_some())).collect();
+        let held = self.sinks.iter().map(|(id, feed)| (*id, self.is_held(feed.input))).collect();
         Writing { epoch: self.epoch, offsets: self.offsets.clone(), held, started, done }
+    }
+
+    /// Whether the relation, or anything that it is computed from, cannot be read as it is now. Of an object that is being
+    /// defined readers do not know yet.
+    fn is_held(&self, id: ObjectId) -> bool {
+        let (mut open, mut seen) = (vec![id], BTreeSet::new());
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            if self.relations.get(&id).is_some_and(Relation::is_in_error) {
+                return true;
+            }
+            open.extend(self.catalog.get(id).iter().flat_map(|entry| entry.depends_on.iter().copied()));
+        }
+        false
     }
 
     /// What a checkpoint writes.
@@ -76,6 +95,7 @@ impl Driver {
                 Staged::put(&self.store, *id, self.epoch, std::mem::take(&mut feed.pending), &mut writes);
             }
         }
+        self.put_filling(&mut writes);
         let record = CheckpointRecord {
             epoch: self.epoch,
             now: self.now,

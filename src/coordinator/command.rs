@@ -11,6 +11,7 @@ use crate::sources::{SourceBatch, SourceSpec};
 use crate::types::{Epoch, ObjectId, Offsets, RelationSchema, Report};
 use crate::zset::Delta;
 
+use super::session::Interrupt;
 use super::system_settings::SettingChange;
 
 pub type Reply<T> = oneshot::Sender<Result<T, Report>>;
@@ -76,13 +77,19 @@ pub enum Command {
 
 /// A new object, checked and planned as far as can be done outside the driver.
 pub struct Install {
+    pub object: NewObject,
+    pub what: InstallWhat,
+    /// Says when nobody wants it any more.
+    pub interrupt: Interrupt,
+}
+
+pub struct NewObject {
     pub schema_name: String,
     pub name: String,
     pub sql: String,
     pub schema: RelationSchema,
     pub depends_on: Vec<ObjectId>,
     pub definition: Definition,
-    pub what: InstallWhat,
     /// An object of the same name that this one replaces (`CREATE OR REPLACE VIEW`).
     pub replaces: Option<ObjectId>,
 }

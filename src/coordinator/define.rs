@@ -13,8 +13,9 @@ use crate::sql::Statement;
 use crate::sql::statement::{CreateSink, CreateSource, CreateTable, CreateView, Drop, ObjectKind, ObjectName, OnConflict, SinkFrom};
 use crate::types::{Column, ObjectId, Offsets, RelationSchema, Report, SqlState};
 
-use super::command::{Command, Install, InstallWhat};
+use super::command::{Command, Install, InstallWhat, NewObject};
 use super::recovery::{sink_spec, source_spec};
+use super::session::Interrupt;
 use super::start::Coordinator;
 
 const SCHEMA: &str = "public";
@@ -27,16 +28,21 @@ pub enum Defined {
 }
 
 impl Coordinator {
-    /// Carries a definition out: a command tag, and the notices that come with it.
-    pub async fn define(&self, statement: &Statement, context: &PlanContext) -> Result<(String, Vec<Report>), Report> {
+    /// Carries a definition out: a command tag, and the notices that come with it. What is filled stops when `interrupt` says so.
+    pub async fn define(
+        &self,
+        statement: &Statement,
+        context: &PlanContext,
+        interrupt: Interrupt,
+    ) -> Result<(String, Vec<Report>), Report> {
         let (tag, defined) = match statement {
-            Statement::CreateSource(create) => ("CREATE SOURCE", self.create_source(create).await?),
-            Statement::CreateTable(create) => ("CREATE TABLE", self.create_table(create).await?),
+            Statement::CreateSource(create) => ("CREATE SOURCE", self.create_source(create, interrupt).await?),
+            Statement::CreateTable(create) => ("CREATE TABLE", self.create_table(create, interrupt).await?),
             Statement::CreateView(create) if create.materialized => {
-                ("CREATE MATERIALIZED VIEW", self.create_materialized_view(create, context).await?)
+                ("CREATE MATERIALIZED VIEW", self.create_materialized_view(create, context, interrupt).await?)
             }
-            Statement::CreateView(create) => ("CREATE VIEW", self.create_view(create, context).await?),
-            Statement::CreateSink(create) => ("CREATE SINK", self.create_sink(create, context).await?),
+            Statement::CreateView(create) => ("CREATE VIEW", self.create_view(create, context, interrupt).await?),
+            Statement::CreateSink(create) => ("CREATE SINK", self.create_sink(create, context, interrupt).await?),
             Statement::Drop(drop) => return self.drop(drop).await,
             _ => return Err(Report::internal("not a definition")),
         };
@@ -46,12 +52,12 @@ impl Coordinator {
         }
     }
 
-    async fn install(&self, install: Install) -> Result<Defined, Report> {
-        self.ask(|reply| Command::Install { install: Box::new(install), reply }).await?;
+    async fn install(&self, object: NewObject, what: InstallWhat, interrupt: Interrupt) -> Result<Defined, Report> {
+        self.ask(|reply| Command::Install { install: Box::new(Install { object, what, interrupt }), reply }).await?;
         Ok(Defined::Done)
     }
 
-    async fn create_source(&self, create: &CreateSource) -> Result<Defined, Report> {
+    async fn create_source(&self, create: &CreateSource, interrupt: Interrupt) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         if let Some(skipped) = taken(&catalog, &create.name, create.if_not_exists)? {
             return Ok(skipped);
@@ -89,20 +95,19 @@ impl Coordinator {
             source.start().map_err(|e| e.report())
         })
         .await?;
-        self.install(Install {
+        let object = NewObject {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
             schema,
             depends_on: Vec::new(),
             definition,
-            what: InstallWhat::Source { spec },
             replaces: None,
-        })
-        .await
+        };
+        self.install(object, InstallWhat::Source { spec }, interrupt).await
     }
 
-    async fn create_table(&self, create: &CreateTable) -> Result<Defined, Report> {
+    async fn create_table(&self, create: &CreateTable, interrupt: Interrupt) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         if let Some(skipped) = taken(&catalog, &create.name, create.if_not_exists)? {
             return Ok(skipped);
@@ -110,20 +115,19 @@ impl Coordinator {
         let schema = relation_schema(create.columns.clone(), &create.primary_key)?;
         let defaults = create.defaults.iter().map(|d| d.as_ref().map(|e| e.to_string())).collect();
         let overwrite = create.on_conflict == OnConflict::Overwrite;
-        self.install(Install {
+        let object = NewObject {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
             schema,
             depends_on: Vec::new(),
             definition: Definition::Table { defaults, overwrite },
-            what: InstallWhat::Table,
             replaces: None,
-        })
-        .await
+        };
+        self.install(object, InstallWhat::Table, interrupt).await
     }
 
-    async fn create_view(&self, create: &CreateView, context: &PlanContext) -> Result<Defined, Report> {
+    async fn create_view(&self, create: &CreateView, context: &PlanContext, interrupt: Interrupt) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         let mut replaces = None;
         match catalog.resolve(create.name.schema.as_deref(), &create.name.name) {
@@ -141,20 +145,19 @@ impl Coordinator {
         }
         let bound = crate::planner::plan_query(&create.query, context, &[]).map_err(|e| e.report())?;
         let columns = renamed(bound.columns.clone(), &create.columns)?;
-        self.install(Install {
+        let object = NewObject {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
             schema: relation_schema(columns, &[])?,
             depends_on: bound.relations.clone(),
             definition: Definition::View { query: create.query_text.clone() },
-            what: InstallWhat::View,
             replaces,
-        })
-        .await
+        };
+        self.install(object, InstallWhat::View, interrupt).await
     }
 
-    async fn create_materialized_view(&self, create: &CreateView, context: &PlanContext) -> Result<Defined, Report> {
+    async fn create_materialized_view(&self, create: &CreateView, context: &PlanContext, interrupt: Interrupt) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         if create.or_replace {
             return Err(
@@ -167,20 +170,19 @@ impl Coordinator {
         let Maintained { relations, plan, fingerprint, mut schema } = maintained(&create.query, context)?;
         schema.columns = renamed(schema.columns, &create.columns)?;
         unique(&schema.columns)?;
-        self.install(Install {
+        let object = NewObject {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
             depends_on: relations,
             definition: Definition::MaterializedView { query: create.query_text.clone(), fingerprint },
-            what: InstallWhat::MaterializedView { plan },
             schema,
             replaces: None,
-        })
-        .await
+        };
+        self.install(object, InstallWhat::MaterializedView { plan }, interrupt).await
     }
 
-    async fn create_sink(&self, create: &CreateSink, context: &PlanContext) -> Result<Defined, Report> {
+    async fn create_sink(&self, create: &CreateSink, context: &PlanContext, interrupt: Interrupt) -> Result<Defined, Report> {
         let catalog = self.published().catalog.clone();
         if let Some(skipped) = taken(&catalog, &create.name, create.if_not_exists)? {
             return Ok(skipped);
@@ -205,17 +207,16 @@ impl Coordinator {
         let spec = sink_spec(&create.name.name, &connector, &options, &sink_id, schema.clone());
         let interval = spec.commit_interval()?;
         let sink: Box<dyn Sink> = crate::sinks::create(&spec).await.map_err(|e: SinkError| e.report())?;
-        self.install(Install {
+        let object = NewObject {
             schema_name: SCHEMA.to_string(),
             name: create.name.name.clone(),
             sql: create.text.clone(),
             schema,
             depends_on,
             definition: Definition::Sink { connector, options, sink_id, input },
-            what: InstallWhat::Sink { sink, interval, plan },
             replaces: None,
-        })
-        .await
+        };
+        self.install(object, InstallWhat::Sink { sink, interval, plan }, interrupt).await
     }
 
     async fn drop(&self, drop: &Drop) -> Result<(String, Vec<Report>), Report> {

@@ -23,16 +23,20 @@ use crate::zset::{Delta, ZSet};
 use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
+use super::filling::Filling;
 use super::metrics::Metrics;
 use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
 use super::queues::Queues;
 use super::relation::{Changes, Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
+use super::slices::slices;
 use super::system_settings::SystemSettings;
 use super::table;
 use super::take_changes::take_changes;
 
+/// How long the driver looks for other work while a past does not come.
+const A_MOMENT: Duration = Duration::from_millis(1);
 /// How much of what waits goes into one epoch.
 const EPOCH_EVENTS: usize = 64;
 /// Checkpoints take at most one part in so many of the time: where much has changed they come less often, and the journal
@@ -49,6 +53,8 @@ pub struct Driver {
     pub catalog: Arc<Catalog>,
     pub relations: BTreeMap<ObjectId, Relation>,
     pub sinks: BTreeMap<ObjectId, SinkFeed>,
+    /// The object that is on its way into the database.
+    pub filling: Option<Box<Filling>>,
     pub epoch: Epoch,
     pub now: i64,
     pub offsets: BTreeMap<ObjectId, Offsets>,
@@ -151,6 +157,7 @@ impl Driver {
             let due = pause.saturating_sub(last_checkpoint.elapsed());
             let waits = self.writing.is_some() || self.epoch == self.checkpointed;
             let patience = match (self.rows_come_back, waits) {
+                _ if self.filling.is_some() => self.filling.as_ref().filter(|filling| filling.waits).map_or(Duration::ZERO, |_| A_MOMENT),
                 (true, _) => Duration::ZERO,
                 (false, true) => Duration::from_secs(60),
                 (false, false) => due,
@@ -181,11 +188,15 @@ impl Driver {
                 return Err(error.report());
             }
             self.advance()?;
-            while let Some(command) = self.commands.pop_front() {
-                if !self.obey(command)? {
+            for command in std::mem::take(&mut self.commands) {
+                // Definitions come one after the other.
+                if self.filling.is_some() && matches!(command, Command::Install { .. } | Command::Drop { .. }) {
+                    self.commands.push_back(command);
+                } else if !self.obey(command)? {
                     return Ok(());
                 }
             }
+            self.go_on_filling()?;
             self.answer_flushes();
             if let Some(spent) = self.take_checkpoint()? {
                 last_checkpoint = Instant::now();
@@ -193,10 +204,10 @@ impl Driver {
             }
             self.keep_within_memory()?;
             self.bring_rows_back();
-            let full =
-                self.sinks.values().map(|s| s.pending.iter().map(ZSet::len).sum::<usize>()).sum::<usize>() > PENDING_ROWS || self.presses();
+            let pending = self.sinks.values().map(|sink| &sink.pending).chain(self.filling.iter().map(|filling| &filling.pending));
+            let full = pending.flatten().map(ZSet::len).sum::<usize>() > PENDING_ROWS || self.presses();
             let due = self.writing.is_none() && (full || last_checkpoint.elapsed() >= pause);
-            if self.epoch > self.checkpointed && due {
+            if due && (self.epoch > self.checkpointed || full && self.filling.is_some()) {
                 self.begin_checkpoint()?;
             }
         }
@@ -319,6 +330,9 @@ impl Driver {
     }
 
     fn seal_sources(&mut self, sealed: &mut Sealed) {
+        if self.filling.as_ref().is_some_and(|filling| filling.is_far_behind()) {
+            return;
+        }
         let waiting: Vec<ObjectId> = self
             .relations
             .iter()
@@ -406,6 +420,9 @@ impl Driver {
                 feed.take(changes);
             }
         }
+        if let Some(filling) = &mut self.filling {
+            filling.note(epoch, now, &deltas);
+        }
         for (source, read) in &offsets {
             self.offsets.entry(*source).or_default().advance(read);
         }
@@ -440,8 +457,7 @@ impl Driver {
         match command {
             Command::Change { .. } => {}
             Command::Install { install, reply } => {
-                let result = self.install(*install);
-                self.answer(result, reply)?;
+                self.begin_definition(*install, reply)?;
             }
             Command::Drop { ids, reply } => {
                 let result = self.drop_objects(&ids);
@@ -458,6 +474,7 @@ impl Driver {
                 result?;
             }
             Command::Shutdown { reply } => {
+                self.abandon_filling(Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"))?;
                 let result = FailPoint::Shutdown.reach().and_then(|()| self.checkpoint(Writes::new()));
                 for relation in self.relations.values_mut() {
                     if let RelationKind::Source(source) = &mut relation.kind {
@@ -473,7 +490,7 @@ impl Driver {
     }
 
     /// Answers a definition's result; an error of the store ends the driver.
-    fn answer<T>(&self, result: Result<T, Report>, reply: Reply<T>) -> Result<(), Report> {
+    pub fn answer<T>(&self, result: Result<T, Report>, reply: Reply<T>) -> Result<(), Report> {
         let broken = self.store.is_poisoned();
         let report = result.as_ref().err().cloned();
         let _ = reply.send(result);
@@ -488,7 +505,12 @@ impl Driver {
 fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &Changes) -> Result<(Vec<Delta>, bool), Report> {
     let stepped = catch_unwind(AssertUnwindSafe(|| {
         FailPoint::ViewStep.reach()?;
-        view.step(epoch, now, deltas)
+        let Some(slices) = slices(deltas, &view.inputs) else { return view.step(epoch, now, deltas) };
+        slices.iter().try_fold((Vec::new(), false), |(mut changes, errors), slice| {
+            let (more, errors_changed) = view.step(epoch, now, slice)?;
+            changes.extend(more);
+            Ok((changes, errors || errors_changed))
+        })
     }));
     stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))
 }

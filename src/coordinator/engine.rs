@@ -332,7 +332,7 @@ impl Engine for OpenDatabase {
             // Definitions are planned against what is there now, not against a pinned past.
             let context = Context { pin: engine.0.published(), ..context };
             let cx = engine.plan_context(&context)?;
-            engine.0.define(&statement, &cx).await
+            engine.0.define(&statement, &cx, context.interrupt).await
         }
         .boxed()
     }

@@ -37,7 +37,7 @@ impl Driver {
             return Ok(());
         }
         self.finish_checkpoint()?;
-        if self.is_over_memory() && self.epoch > self.checkpointed {
+        if self.is_over_memory() && (self.epoch > self.checkpointed || self.filling.is_some()) {
             self.begin_checkpoint()?;
             self.finish_checkpoint()?;
         }

@@ -18,6 +18,8 @@ mod driver;
 mod engine;
 pub mod entropy;
 mod failures;
+mod fill;
+mod filling;
 mod flush;
 mod install;
 mod key_filter;
@@ -39,6 +41,7 @@ mod runtime_relations;
 pub mod session;
 mod sink_status;
 mod sink_worker;
+mod slices;
 mod source_worker;
 mod start;
 pub mod statement_times;
@@ -48,6 +51,7 @@ mod table;
 mod take_changes;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 pub use config::CoordinatorConfig;
 pub use database::Database;

@@ -34,6 +34,9 @@ impl Driver {
                 needed.merge(read);
             }
         }
+        if let Some(read) = self.filling.as_ref().and_then(|filling| filling.reads(id, columns)) {
+            needed.merge(&read);
+        }
         needed
     }
 
@@ -46,6 +49,7 @@ impl Driver {
         self.relations.get(&id).is_some_and(|source| source.rows().is_some())
             || self.sinks.values().any(|sink| sink.input == id)
             || self.relations.values().any(reads)
+            || self.filling.as_ref().is_some_and(|filling| filling.reads(id, 0).is_some())
     }
 
     /// How a source is read; everything of what is no source.

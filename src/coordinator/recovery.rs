@@ -18,11 +18,13 @@ use crate::types::{Epoch, ObjectId, Offsets, Report};
 use crate::zset::Delta;
 
 use super::backfill::read_stretch;
+use super::clock;
 use super::driver::{Driver, Sealed, SinkFeed};
 use super::failures;
 use super::install::forget_view;
-use super::relation::{Relation, RelationKind, SourceRelation};
+use super::relation::{Changes, Relation, RelationKind, SourceRelation, ViewRelation};
 use super::sink_worker::{SinkStart, SinkWorker};
+use super::unfinished;
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,7 @@ pub type Replan<'a> = &'a dyn Fn(&Arc<Catalog>, &Entry) -> Result<(CircuitPlan, 
 impl Driver {
     /// Brings a driver made over a just opened store to the newest epoch that was ever published.
     pub fn recover(&mut self, replan: Replan) -> Result<(), Report> {
+        unfinished::forget_all(&self.store, &self.traces)?;
         self.catalog = Arc::new(Catalog::load(&self.store).map_err(|e| e.report())?);
         if let Some(record) = CheckpointRecord::load(&self.store).map_err(|e| e.report())? {
             self.epoch = record.epoch;
@@ -58,6 +61,7 @@ impl Driver {
         for entry in &journal {
             FailPoint::RecoveryReplay.reach()?;
             self.replay(entry, &mut readers)?;
+            self.keep_within_memory()?;
         }
         drop(readers);
         FailPoint::RecoveryDone.reach()?;
@@ -118,7 +122,7 @@ impl Driver {
     fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
         let mut writes = forget_view(&self.traces, entry.id)?;
         let mut view = self.view(entry.id, plan, key)?;
-        self.fill(&mut view, self.epoch, &mut |_| {})?;
+        self.fill_at_once(&mut view)?;
         self.relations.insert(entry.id, Relation::view(view));
         let mut renewed = entry.clone();
         if let Definition::MaterializedView { fingerprint: stored, .. }
@@ -130,6 +134,19 @@ impl Driver {
         self.catalog = Arc::new(self.catalog.remove(entry.id).add(renewed).map_err(|e| e.report())?);
         // One write: a crash leaves the old plan with its state, or the new one with its own.
         self.checkpoint(writes)
+    }
+
+    /// Gives a circuit the past of all that it reads; what comes out is kept in it alone.
+    fn fill_at_once(&self, view: &mut ViewRelation) -> Result<(), Report> {
+        let (epoch, now) = (self.epoch, self.now.max(clock::now_micros()));
+        view.step(epoch, now, &Changes::new())?;
+        for (input, columns) in view.reads.clone() {
+            self.past(input, columns)?.read(&mut |delta| {
+                FailPoint::BackfillChunk.reach()?;
+                view.step(epoch, now, &Changes::from([(input, vec![delta])])).map(drop)
+            })?;
+        }
+        Ok(())
     }
 
     fn replay(&mut self, entry: &JournalEntry, readers: &mut BTreeMap<ObjectId, Box<dyn Source>>) -> Result<(), Report> {

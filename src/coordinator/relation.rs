@@ -248,6 +248,11 @@ impl Relation {
         Relation { kind: RelationKind::View(Box::new(view)), failed: None, changed: Epoch::default() }
     }
 
+    /// Whether its upkeep has stopped, or row errors stand in it.
+    pub fn is_in_error(&self) -> bool {
+        self.failed.is_some() || matches!(&self.kind, RelationKind::View(view) if !view.errors.is_empty())
+    }
+
     /// The relation's rows, where they are kept.
     pub fn rows(&self) -> Option<Materialize> {
         match &self.kind {

@@ -75,6 +75,7 @@ impl Coordinator {
             catalog: Arc::new(Catalog::default()),
             relations: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            filling: None,
             epoch: Epoch::default(),
             now: 0,
             offsets: BTreeMap::new(),

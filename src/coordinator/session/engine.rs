@@ -16,6 +16,7 @@ use crate::sql::statement::Explain;
 use crate::types::{Column, ObjectId, Report, SqlType};
 use crate::zset::Delta;
 
+use super::interrupt::Interrupt;
 use super::remembered::Remembered;
 
 /// One published epoch, held: whatever is read with it is read at that epoch. The engine's own type inside.
@@ -32,6 +33,8 @@ pub struct Context {
     pub process_id: i32,
     /// The session's variables by lower-case name: `timezone`, `search_path`, what `current_setting` answers.
     pub variables: Arc<BTreeMap<String, String>>,
+    /// Says when the statement is to stop: who cannot be dropped half way looks for himself.
+    pub interrupt: Interrupt,
 }
 
 /// A change of one table that waits for its transaction.

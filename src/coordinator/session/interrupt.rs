@@ -75,6 +75,16 @@ impl Interrupt {
         self.state.send_replace(State::ShutDown);
     }
 
+    /// Why the statement must stop, if it must.
+    pub fn now(&self) -> Option<Report> {
+        let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        match *self.state.borrow() {
+            State::Cancelled => Some(cancelled()),
+            State::ShutDown => Some(ended()),
+            State::Idle | State::Running => deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| late()),
+        }
+    }
+
     /// Waits until the statement must stop, and says why.
     pub async fn raised(&self) -> Report {
         let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,10 +105,10 @@ impl Interrupt {
         tokio::select! {
             biased;
             state = stopped => match state {
-                State::ShutDown => Report::error(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command"),
-                _ => Report::error(SqlState::QUERY_CANCELED, "canceling statement due to user request"),
+                State::ShutDown => ended(),
+                _ => cancelled(),
             },
-            () = timeout => Report::error(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout"),
+            () = timeout => late(),
         }
     }
 
@@ -141,6 +151,18 @@ impl Interrupt {
         })
         .boxed()
     }
+}
+
+fn ended() -> Report {
+    Report::error(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}
+
+fn cancelled() -> Report {
+    Report::error(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+fn late() -> Report {
+    Report::error(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ impl Session {
             database: self.login.database.clone(),
             process_id: self.login.process_id,
             variables: self.variables.map(),
+            interrupt: self.interrupt.clone(),
         }
     }
 

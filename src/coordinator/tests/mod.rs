@@ -1,7 +1,9 @@
 //! The whole database in this process, on a state directory that outlives it: SQL in, rows as text out.
 
 mod explain_analyze;
+mod filling;
 mod keyed;
+mod large_changes;
 mod projections;
 mod queries;
 mod sink_queries;

@@ -23,7 +23,7 @@ fn source(folder: &Path) -> String {
     format!("CREATE SOURCE numbers (n INT) WITH (connector = 'file', path = '{}') FORMAT PLAIN ENCODE JSON", path.display())
 }
 
-fn lake(folder: &Path, mode: &str) -> String {
+pub(super) fn lake(folder: &Path, mode: &str) -> String {
     format!(
         "WITH (connector = 'iceberg', type = {mode}, catalog.type = 'sql', catalog.uri = 'sqlite:{0}/catalog.db', \
          warehouse.path = '{0}/warehouse', database.name = 'd', table.name = 't', create_table_if_not_exists = 'true', \
@@ -33,7 +33,7 @@ fn lake(folder: &Path, mode: &str) -> String {
 }
 
 /// The first columns of all data files: what an append-only table holds.
-fn landed(folder: &Path) -> Vec<i32> {
+pub(super) fn landed(folder: &Path) -> Vec<i32> {
     let mut found = Vec::new();
     for path in glob::glob(&format!("{}/warehouse/**/*.parquet", folder.display())).unwrap() {
         let file = std::fs::File::open(path.unwrap()).unwrap();
@@ -48,7 +48,7 @@ fn landed(folder: &Path) -> Vec<i32> {
 }
 
 /// Once the tasks of the floe before have let it go.
-async fn open_store(data: &Path) -> Store {
+pub(super) async fn open_store(data: &Path) -> Store {
     for _ in 0..250 {
         match Store::open(data) {
             Ok(store) => return store,

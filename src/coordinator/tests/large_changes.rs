@@ -1,0 +1,36 @@
+//! One transaction that changes more than a million rows: views take it in slices, and come to what a query finds.
+
+use super::Floe;
+use crate::coordinator::CoordinatorConfig;
+
+const VIEWS: &[(&str, &str)] = &[
+    ("grouped", "SELECT v, count(*) AS n, sum(id) AS total, max(id) AS high, count(DISTINCT id % 7) AS kinds FROM t GROUP BY v"),
+    ("joined", "SELECT n.name, count(*) AS n, min(t.id) AS low FROM t JOIN names n ON t.v = n.v GROUP BY n.name"),
+    ("lonely", "SELECT n.name, t.id FROM names n LEFT JOIN (SELECT * FROM t WHERE id <= 20) t ON t.v = n.v"),
+    ("newest", "SELECT v, id FROM (SELECT v, id, row_number() OVER (PARTITION BY v ORDER BY id DESC) AS r FROM t) x WHERE r <= 2"),
+    ("above", "SELECT count(*) AS groups, sum(total) AS total FROM grouped"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_follow_a_change_of_a_million_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let floe = Floe::open_with(CoordinatorConfig { workers: 2, ..CoordinatorConfig::default() }, folder.path()).await;
+    floe.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, v BIGINT)").await;
+    floe.sql("CREATE TABLE names (v BIGINT PRIMARY KEY, name TEXT)").await;
+    floe.sql("INSERT INTO names SELECT g, 'n' || (g % 10) FROM generate_series(0, 110) AS g").await;
+    for (name, query) in VIEWS {
+        floe.sql(&format!("CREATE MATERIALIZED VIEW {name} AS {query}")).await;
+    }
+    for change in [
+        "INSERT INTO t SELECT g, g % 100 FROM generate_series(1, 1200000) AS g",
+        "UPDATE t SET v = v + 1 WHERE id % 2 = 0",
+        "DELETE FROM t WHERE id % 100 <> 3",
+    ] {
+        floe.sql(change).await;
+        for (name, query) in VIEWS {
+            let view = floe.sql(&format!("SELECT * FROM {name}")).await;
+            assert!(!view.is_empty() && view == floe.sql(query).await, "{name} after {change}");
+        }
+    }
+    floe.close().await;
+}
