@@ -128,6 +128,9 @@ service() {
 }
 wipe() { down; rm -rf "${FLOE_RUN:?}/$NAME"; }
 
+# environment_of REQUIREMENTS.txt: the place of an environment with these packages, named after the list's content.
+environment_of() { echo "$FLOE_CACHE/$(basename "$(dirname "$1")")-$(sha256sum "$1" | cut -c1-12)"; }
+
 # figure NAME ARGUMENT...: one measurement of scripts/figures, on FLOE_BENCH_BINARY or on a binary that is built first.
 figure() {
   local name=$1 floe python

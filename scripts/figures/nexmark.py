@@ -3,7 +3,8 @@
 Each query runs twice, each time on a fresh server: into a sink that discards (what the computation costs), and as a
 materialized view (what keeping the answer costs on top), whose whole answer is then compared with DuckDB's over the same
 files. The clock and the CPU count go from the first CREATE to the answer of FLUSH: decoding, computing and the
-server's own durability are all in them.
+server's own durability are all in them. Other engines that are installed (scripts/bench-peers) answer it too, over the mixed
+files; what stands beside their figures is floe's sink over the same files.
 """
 
 import json
@@ -14,17 +15,12 @@ import sys
 import time
 from pathlib import Path
 
+import peers
 import report
 from common import ROOT, nexmark_files, parser as common_parser, put, say, wait_for_quiet
 from inputs import of_files
 from queries import ORDER
 from server import Refused, Server, first_line, machine_busy
-
-def data_of(options):
-    """The input files of the split kind and, where asked for, of the mixed one: made once, then kept."""
-    if options.input == "mixed":
-        nexmark_files(options, "mixed", options.events, options.parts)
-    return nexmark_files(options, "split", options.events, options.parts)
 
 
 def measure(options, data, text, mode, answer=None):
@@ -67,6 +63,19 @@ def measure(options, data, text, mode, answer=None):
         server.stop()
 
 
+def one_run(options, kind, query, folders, programs, answer, first):
+    """What a query costs: on a peer, or on floe as a sink or a view, or as a sink over the mixed files that the peers read."""
+    if kind in programs:
+        say(f"{query} on {peers.name(kind)}")
+        return peers.measure(kind, programs[kind], options, folders["mixed"], query, count=first)
+    text = (options.texts / f"{query}.sql").read_text().strip().rstrip(";")
+    if kind == "mixed":
+        say(f"{query} as a sink over mixed files")
+        return measure(options, folders["mixed"], text, "sink")
+    say(f"{query} as a {kind}")
+    return measure(options, folders[options.input], text, kind, answer if kind == "view" else None)
+
+
 def judge(options, data, query, answer):
     command = [sys.executable, "-B", str(Path(__file__).with_name("judge.py")), "--data", str(data), "--query", query, "--threads", "2"]
     if answer and os.path.exists(answer):
@@ -78,9 +87,9 @@ def judge(options, data, query, answer):
 
 
 def middle(runs):
-    """The medians of several runs of one thing; the first refusal if there is one."""
+    """The medians of several runs of one thing; the first refusal if there is one. The first run may say more than the others."""
     refused = next((run for run in runs if "refused" in run), None)
-    return refused or {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    return refused or {name: statistics.median(run[name] for run in runs if name in run) for name in runs[0]}
 
 
 def main():
@@ -92,39 +101,47 @@ def main():
     parser.add_argument("--runs", type=int, default=1, help="runs of each query; figures are medians")
     parser.add_argument("--workers", type=int, help="floe serve --workers; its default when absent")
     parser.add_argument("--texts", default=ROOT / "examples" / "nexmark", type=Path, help="the folder with floe's q*.sql")
+    parser.add_argument("--peers", default=",".join(peers.PEERS), help="other engines, where they are installed; none leaves them out")
     parser.add_argument("--timeout", type=float, default=900, help="seconds after which a run is given up")
     options = parser.parse_args()
     queries = options.queries.split(",")
     if unknown := [query for query in queries if query not in ORDER]:
         parser.error(f"no such query: {', '.join(unknown)}")
-    data = data_of(options)
-    read = data.with_name(data.name.replace("split", options.input))
+    wanted = options.peers.split(",") if options.peers != "none" else []
+    if unknown := [peer for peer in wanted if peer not in peers.PEERS]:
+        parser.error(f"no such peer: {', '.join(unknown)}")
+    programs = peers.installed(wanted)
+    # The judge reads split files, the peers mixed ones.
+    folders = {"split", options.input} | ({"mixed"} if programs else set())
+    folders = {what: nexmark_files(options, what, options.events, options.parts) for what in folders}
+    kinds = ["sink", "view", *(["mixed"] if programs and options.input == "split" else []), *programs]
     results = Path(options.cache) / f"results-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     answer = f"{options.cache}/answer-{os.getpid()}.csv"
     rows = []
     for query in queries:
-        text = (options.texts / f"{query}.sql").read_text().strip().rstrip(";")
-        runs = {"sink": [], "view": []}
+        runs = {kind: [] for kind in kinds}
         for _ in range(options.runs):
-            for mode in runs:
+            for kind, found in runs.items():
                 wait_for_quiet(options.quiet)
-                say(f"{query} as a {mode}")
-                result = measure(options, read, text, mode, answer if mode == "view" else None)
-                say(f"    {report.told(result, options.events)}")
-                runs[mode].append(result)
-        duck = judge(options, data, query, answer)
+                found.append(one_run(options, kind, query, folders, programs, answer, first=not found))
+                say(f"    {report.told(found[-1], options.events)}")
+        duck = judge(options, folders["split"], query, answer)
         Path(answer).unlink(missing_ok=True)
         say(f"    DuckDB: {report.told(duck, options.events)}, the answers {report.verdict(duck)}")
         row = {"query": query, "events": options.events, "workers": options.workers, "runs": options.runs}
-        row |= {mode: middle(found) for mode, found in runs.items()} | {"duckdb": duck}
+        row |= {kind: middle(found) for kind, found in runs.items()} | {"duckdb": duck}
         rows.append(row)
         with results.open("a") as out:
             out.write(json.dumps(row) + "\n")
-    table = report.table(rows)
-    print(table)
+    tables = {"nexmark": report.table(rows)} | ({"nexmark-peers": report.peer_table(rows, programs)} if programs else {})
+    print("\n".join(tables.values()))
     say(f"as JSON lines: {results}")
     if options.docs:
-        put("nexmark", report.head(options.events, options.runs, options.workers, rows) + table)
+        if options.input == "mixed":
+            say("the page's first table is of split files and stays")
+            del tables["nexmark"]
+        for section, table in tables.items():
+            put(section, report.head(options, rows, programs if section == "nexmark-peers" else {}) + table)
     if any(report.verdict(row["duckdb"]) not in ("equal", "not compared") for row in rows):
         raise SystemExit("an answer is wrong")
 
