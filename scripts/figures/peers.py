@@ -44,7 +44,7 @@ def command(peer, program, options, data, query, count):
     if peer == "flink":
         run = [program, "-B", CODE / "flink" / "run.py", "--data", data, "--query", query, "--texts", options.texts, "--slots", "2"]
         return run + ["--count"] * count
-    return [program, data, query, "2", "20000"]
+    return [program, data, query, "2", "50000"]
 
 
 def measure(peer, program, options, data, query, count):
@@ -55,7 +55,7 @@ def measure(peer, program, options, data, query, count):
     except subprocess.TimeoutExpired:
         return {"refused": f"not done after {options.timeout:.0f} s"}
     if run.returncode != 0:
-        return {"refused": reason(run.stderr)}
+        return {"refused": f"{reason(run.stderr)}\n    if something of it is missing: scripts/bench-peers install {peer}"}
     found = json.loads(run.stdout.splitlines()[-1])
     if (read := found.pop("events", options.events)) != options.events:
         return {"refused": f"it read {read} events of {options.events}"}
