@@ -25,6 +25,7 @@ use super::operators::input::Input;
 use super::operators::join::{Join, JoinSpec};
 use super::operators::project::Project;
 use super::operators::slots::Slots;
+use super::operators::top_n::first_row::FirstRow;
 use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
@@ -186,7 +187,10 @@ fn operator(plan: &CircuitPlan, slots: &mut Slots) -> Result<Box<dyn Operator>, 
         CircuitPlan::TopN { input, partition, order, limit, rank, schema } => {
             let (partition, order, schema) = (partition.clone(), order.clone(), schema.clone());
             let spec = TopNSpec { partition, order, limit: *limit, rank: *rank, schema, append_only: input.is_append_only() };
-            Box::new(TopN::new(spec, &input.schema(), slots)?)
+            match (spec.append_only, spec.limit) {
+                (true, 1) => Box::new(FirstRow::new(spec, &input.schema(), slots)?),
+                _ => Box::new(TopN::new(spec, &input.schema(), slots)?),
+            }
         }
         CircuitPlan::Union { schema, .. } => Box::new(Union::new(schema.clone())),
     })

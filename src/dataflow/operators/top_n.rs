@@ -12,12 +12,15 @@
 //!    is the change of the result.
 //! 4. The change is taken in, without what need not be kept.
 
+pub mod first_row;
+mod order;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{SortOptions, cast, interleave, take};
+use arrow::compute::{cast, interleave, take};
 use arrow::datatypes::SchemaRef;
-use arrow_row::{RowConverter, Rows, SortField};
+use arrow_row::Rows;
 use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
@@ -27,6 +30,8 @@ use crate::planner::circuit_plan::SortKey;
 use crate::state::{Arrangement, Find};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, ZSet};
+
+use order::RowOrder;
 
 pub struct TopNSpec {
     pub partition: Vec<usize>,
@@ -41,10 +46,7 @@ pub struct TopNSpec {
 pub struct TopN {
     spec: TopNSpec,
     limit: i64,
-    /// Of the order's columns.
-    order: RowConverter,
-    /// Of all columns.
-    whole: RowConverter,
+    order: RowOrder,
     rows: Arrangement,
 }
 
@@ -75,22 +77,14 @@ struct Change {
 
 impl TopN {
     pub fn new(spec: TopNSpec, input: &SchemaRef, slots: &mut Slots) -> Result<TopN, DataflowError> {
-        let by = spec.order.iter().map(|key| {
-            let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
-            SortField::new_with_options(input.field(key.column).data_type().clone(), options)
-        });
-        let order = RowConverter::new(by.collect())?;
-        let last = SortOptions { descending: false, nulls_first: false };
-        let all = input.fields().iter().map(|field| SortField::new_with_options(field.data_type().clone(), last));
-        let whole = RowConverter::new(all.collect())?;
+        let order = RowOrder::new(&spec.order, input)?;
         let rows = slots.arrangement(input, &spec.partition, Find::ByRow)?;
-        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, order, whole, rows })
+        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, order, rows })
     }
 
     /// The rows as bytes that compare in the order; `None` where there is no order.
     fn ordered(&self, rows: &ZSet) -> Result<Option<Rows>, DataflowError> {
-        let columns: Vec<ArrayRef> = self.spec.order.iter().map(|key| canonical(rows.column(key.column))).collect();
-        Ok(if columns.is_empty() { None } else { Some(self.order.convert_columns(&columns)?) })
+        self.order.bytes(&self.order.columns().iter().map(|column| rows.column(*column).clone()).collect::<Vec<_>>())
     }
 
     /// The ranks that the limit leaves to a row that is there so often, behind `before` others.
@@ -199,7 +193,7 @@ impl Operator for TopN {
             rows.sort_unstable_by(|a, b| bytes(*a).cmp(&bytes(*b)));
             ties.extend(rows.chunk_by(|a, b| bytes(*a) == bytes(*b)).filter(|tie| tie.len() > 1).flatten());
         }
-        let tied = self.whole.convert_columns(&both.gather(&ties)?.iter().map(canonical).collect::<Vec<_>>())?;
+        let tied = self.order.whole_bytes(&both.gather(&ties)?)?;
         let places: HashMap<At, usize> = ties.iter().enumerate().map(|(place, at)| (*at, place)).collect();
         let whole = |at: At| places.get(&at).map(|place| tied.row(*place));
 
