@@ -130,6 +130,11 @@ impl Decoder {
         decoded
     }
 
+    /// Whether a record's headers can say something: who finds them only by looking need not look for others.
+    pub fn wants_headers(&self) -> bool {
+        matches!(self.kind, Kind::Debezium(_))
+    }
+
     /// Tells how many partitions the source has: with several, a truncate has no place in the order of the other changes.
     pub fn set_partitions(&mut self, count: usize) {
         if let Kind::Debezium(debezium) = &mut self.kind {

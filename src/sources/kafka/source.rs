@@ -50,6 +50,7 @@ struct Partition {
 struct Piece<'a> {
     partition: &'a str,
     messages: &'a [BorrowedMessage<'a>],
+    bytes: usize,
     next: i64,
 }
 
@@ -124,11 +125,11 @@ fn batches(
             });
             let (piece, others) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
             let next = others.first().map_or(next, |message| message.offset());
-            pieces.push(Piece { partition: name, messages: piece, next });
+            pieces.push(Piece { partition: name, messages: piece, bytes: size, next });
             rest = others;
         }
         if came.is_empty() {
-            pieces.push(Piece { partition: name, messages: &[], next });
+            pieces.push(Piece { partition: name, messages: &[], bytes: 0, next });
         }
     }
     let batches = decoders.decode(&pieces, |decoder, piece| piece.decode(decoder, config));
@@ -139,18 +140,20 @@ fn batches(
 
 impl Piece<'_> {
     fn decode(&self, decoder: &mut Decoder, config: &KafkaConfig) -> Result<SourceBatch, SourceError> {
-        let mut gather = Gather::new(decoder, &config.topic, self.partition, config.max_record_bytes)?;
+        let mut gather = Gather::of_bytes(self.bytes, decoder, &config.topic, self.partition, config.max_record_bytes)?;
+        let wants_headers = decoder.wants_headers();
         for message in self.messages {
-            let header = |name: &str| {
-                let headers = message.headers()?;
-                headers.iter().find(|h| h.key == name).and_then(|h| h.value)
-            };
+            // The client parses them when it is asked for them.
+            let headers = if wants_headers { message.headers() } else { None };
+            let header = |name: &str| headers?.iter().find(|h| h.key == name).and_then(|h| h.value);
             let (key, value) = (message.key(), message.payload());
             let record = Record { key, value, old_key: header(Record::OLD_KEY), new_key: header(Record::NEW_KEY), within: None };
             let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
             gather.take(decoder, &record, message.offset(), size);
         }
-        gather.finish(self.next)
+        let batch = gather.finish(self.next)?;
+        decoder.note(&batch.changes, batch.bytes);
+        Ok(batch)
     }
 }
 
