@@ -3,7 +3,7 @@
 //!
 //! Each thread has a decoder of its own. What is small is decoded where it was read, without a hand-over.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::error::SourceError;
 use super::format::Decoder;
@@ -54,19 +54,19 @@ impl Decoders {
     }
 
     /// Does the work for each piece, on as many threads as there are pieces and decoders; the results in the pieces' order.
-    pub fn decode<P: Sync, R: Send>(&mut self, pieces: &[P], work: impl Fn(&mut Decoder, &P) -> R + Sync) -> Vec<R> {
+    pub fn decode<P: Send, R: Send>(&mut self, pieces: Vec<P>, work: impl Fn(&mut Decoder, P) -> R + Sync) -> Vec<R> {
         let threads = self.0.len().min(pieces.len());
         if threads <= 1 {
             let decoder = self.first();
-            return pieces.iter().map(|piece| work(decoder, piece)).collect();
+            return pieces.into_iter().map(|piece| work(decoder, piece)).collect();
         }
-        let next = AtomicUsize::new(0);
-        let (next, work) = (&next, &work);
+        let left = Mutex::new(pieces.into_iter().enumerate());
+        let (left, work) = (&left, &work);
         let turn = |decoder: &mut Decoder| {
             let mut done = Vec::new();
             loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(piece) = pieces.get(number) else { return done };
+                let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((number, piece)) = next else { return done };
                 done.push((number, work(decoder, piece)));
             }
         };

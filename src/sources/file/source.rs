@@ -158,7 +158,7 @@ impl FileSource {
                 at = end;
             }
         }
-        let decoded = decoders.decode(&work, |decoder, piece| piece.decode(decoder, config));
+        let decoded = decoders.decode(work.iter().collect(), |decoder, piece: &Piece<'_>| piece.decode(decoder, config));
         let mut batches: Vec<SourceBatch> = Vec::new();
         for (piece, batch) in work.iter().zip(decoded) {
             let (Some(tail), batch) = (files.get_mut(piece.name), batch?) else { continue };

@@ -7,15 +7,17 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::config::KafkaConfig;
 use super::failure::Asked;
+use super::inbox::Inbox;
 use crate::sources::error::SourceError;
 use crate::types::{Report, SqlState};
 
 /// How long one question to the broker may take: a CREATE SOURCE waits for it.
-pub const ANSWER: Duration = Duration::from_secs(4);
+const ANSWER: Duration = Duration::from_secs(4);
 
 /// Keeps the last complaint. A broker that is down is complained of every few hundred milliseconds, so each text is
 /// logged once until another one comes.
@@ -52,7 +54,9 @@ impl ClientContext for Complaints {
 impl ConsumerContext for Complaints {}
 
 pub struct Client {
-    pub consumer: BaseConsumer<Complaints>,
+    consumer: Arc<BaseConsumer<Complaints>>,
+    /// Where records come in.
+    pub inbox: Inbox,
     complaints: Complaints,
     topic: String,
     servers: String,
@@ -62,12 +66,13 @@ impl Client {
     /// Does not connect yet.
     pub fn new(config: &KafkaConfig) -> Result<Client, SourceError> {
         let complaints = Complaints::default();
-        let consumer = BaseConsumer::from_config_and_context(&config.client, complaints.clone()).map_err(|error| {
-            SourceError::from(
-                Report::error(SqlState::INVALID_PARAMETER_VALUE, "the Kafka client refuses its properties").detail(error.to_string()),
-            )
-        })?;
-        Ok(Client { consumer, complaints, topic: config.topic.clone(), servers: config.servers.clone() })
+        let refused = |what: String| {
+            SourceError::from(Report::error(SqlState::INVALID_PARAMETER_VALUE, "the Kafka client refuses its properties").detail(what))
+        };
+        let consumer = BaseConsumer::from_config_and_context(&config.client, complaints.clone()).map_err(|e| refused(e.to_string()))?;
+        let consumer = Arc::new(consumer);
+        let inbox = Inbox::new(consumer.clone()).ok_or_else(|| refused("it gives no queue".into()))?;
+        Ok(Client { consumer, inbox, complaints, topic: config.topic.clone(), servers: config.servers.clone() })
     }
 
     pub fn asked(&self) -> Asked<'_> {
@@ -79,21 +84,27 @@ impl Client {
     }
 
     /// The topic's partitions, ascending.
-    pub fn partitions(&self, wait: Duration) -> Result<Vec<i32>, SourceError> {
+    pub fn partitions(&self) -> Result<Vec<i32>, SourceError> {
+        let partitions = self.partitions_now(ANSWER)?;
+        if partitions.is_empty() { Err(self.asked().no_such_topic()) } else { Ok(partitions) }
+    }
+
+    /// [`Client::partitions`] that the broker knows now: none when it knows no such topic.
+    pub fn partitions_now(&self, wait: Duration) -> Result<Vec<i32>, SourceError> {
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), wait).map_err(|e| self.asked().unavailable(e))?;
-        let Some(topic) = metadata.topics().iter().find(|t| t.name() == self.topic) else { return Err(self.asked().no_such_topic()) };
+        let Some(topic) = metadata.topics().iter().find(|t| t.name() == self.topic) else { return Ok(Vec::new()) };
         if let Some(error) = topic.error() {
             let code = RDKafkaErrorCode::from(error);
-            return Err(match code {
+            return match code {
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::InvalidTopic => {
-                    self.asked().no_such_topic()
+                    Ok(Vec::new())
                 }
-                code => self.failure(&KafkaError::MetadataFetch(code)),
-            });
+                code => Err(self.failure(&KafkaError::MetadataFetch(code))),
+            };
         }
         let mut partitions: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
         partitions.sort_unstable();
-        if partitions.is_empty() { Err(self.asked().no_such_topic()) } else { Ok(partitions) }
+        Ok(partitions)
     }
 
     /// The first offset that is there, and the one after the last committed one.
@@ -112,20 +123,29 @@ impl Client {
         }
     }
 
-    /// Reads these partitions from these offsets from now on, and no others.
+    /// Reads these partitions too, from these offsets on.
     pub fn assign(&self, offsets: impl Iterator<Item = (i32, Offset)>) -> Result<(), SourceError> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
+            self.inbox.forward(&self.topic, partition).map_err(|e| self.failure(&e))?;
             list.add_partition_offset(&self.topic, partition, offset).map_err(|e| self.failure(&e))?;
         }
-        self.consumer.assign(&list).map_err(|e| self.failure(&e))
+        self.consumer.incremental_assign(&list).map_err(|e| self.failure(&e))
     }
 
-    /// Where the client stands in a partition: past the markers and gaps that it has read over.
-    pub fn position(&self, partition: i32) -> Option<i64> {
-        match self.consumer.position().ok()?.find_partition(&self.topic, partition)?.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
+    /// Lets the client do what has to be done beside reading.
+    ///
+    /// # Errors
+    /// What the client complains of since the last time, one at a time.
+    pub fn serve(&self) -> Result<(), SourceError> {
+        match self.consumer.poll(Duration::ZERO) {
+            None => Ok(()),
+            Some(Err(error)) => Err(self.failure(&error)),
+            // A record that is not read where it comes would be missing.
+            Some(Ok(message)) => {
+                let (partition, offset) = (message.partition(), message.offset());
+                Err(Report::internal(format!("offset {offset} of partition {partition} came past the inbox")).into())
+            }
         }
     }
 

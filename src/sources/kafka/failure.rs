@@ -40,17 +40,22 @@ impl Asked<'_> {
         }
     }
 
+    /// What was read is not in the topic now.
+    pub fn gone(&self, what: impl std::fmt::Display) -> SourceError {
+        SourceError::Unavailable {
+            message: format!("topic \"{}\" is not there", self.topic),
+            detail: format!("The broker at \"{}\" says: {what}", self.servers),
+            hint: "If the topic was deleted, drop the source; if the broker is starting, this passes.".into(),
+        }
+    }
+
     pub fn of(&self, error: &KafkaError) -> SourceError {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
                 self.lost("The broker no longer has the offset from which reading has to go on.".into())
             }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition) => {
-                SourceError::Unavailable {
-                    message: format!("topic \"{}\" is not there", self.topic),
-                    detail: format!("The broker at \"{}\" says: {error}", self.servers),
-                    hint: "If the topic was deleted, drop the source; if the broker is starting, this passes.".into(),
-                }
+                self.gone(error)
             }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 Report::error(SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for topic \"{}\"", self.topic))

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod config;
 pub mod failure;
+pub mod inbox;
 pub mod source;
 
 pub use source::KafkaSource;

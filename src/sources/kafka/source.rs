@@ -2,18 +2,17 @@
 //!
 //! 1. `resume` checks every position against what the broker has, and assigns.
 //! 2. `poll` takes messages as they come, each to its partition, and decodes what has come.
-//! 3. At the end of a partition the client's position, which has passed markers and gaps, becomes the batch's `next`.
+//! 3. The end of a partition comes with an offset that has passed markers and gaps: it becomes the batch's `next`.
 //! 4. Every few seconds the topic's partitions are asked for again; a new one is read from its first record.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::Offset;
 
-use super::client::{ANSWER, Client};
+use super::client::Client;
 use super::config::{KafkaConfig, Startup};
+use super::inbox::{Arrival, Message};
 use crate::sources::error::SourceError;
 use crate::sources::format::{Decoder, Record};
 use crate::sources::gather::Gather;
@@ -25,6 +24,10 @@ use crate::types::Offsets;
 /// How often new partitions are looked for, and how long that may hold up reading.
 const REFRESH: Duration = Duration::from_secs(5);
 const REFRESH_WAIT: Duration = Duration::from_millis(500);
+/// So many messages are taken at once at most. What they come to is known only then.
+const AT_ONCE: usize = 4096;
+/// Bytes of a record, before there was any.
+const MEAN: usize = 4096;
 
 pub struct KafkaSource {
     config: KafkaConfig,
@@ -34,8 +37,10 @@ pub struct KafkaSource {
     /// True while a bounded stretch is read again.
     replaying: bool,
     refreshed: Option<Instant>,
-    /// An error that came behind records, for the next poll.
+    /// An error that came with records, for the next poll.
     pending: Option<SourceError>,
+    /// Bytes of a record, by those that came last.
+    mean: usize,
 }
 
 struct Partition {
@@ -47,9 +52,9 @@ struct Partition {
 }
 
 /// Messages of one partition that are decoded at once.
-struct Piece<'a> {
+struct Piece<'a, 'i> {
     partition: &'a str,
-    messages: &'a [BorrowedMessage<'a>],
+    messages: &'a mut [Message<'i>],
     bytes: usize,
     next: i64,
 }
@@ -70,86 +75,92 @@ impl KafkaSource {
     pub fn new(spec: &SourceSpec, reading: &Reading) -> Result<KafkaSource, SourceError> {
         let config = KafkaConfig::of(spec)?;
         let (client, decoders) = (Client::new(&config)?, Decoders::new(spec, reading)?);
-        Ok(KafkaSource { config, client, decoders, partitions: BTreeMap::new(), replaying: false, refreshed: None, pending: None })
-    }
-
-    fn assign(&self) -> Result<(), SourceError> {
-        let reading = self.partitions.iter().filter(|(_, p)| !p.done());
-        self.client.assign(reading.map(|(number, p)| (*number, p.next.map_or(Offset::Beginning, Offset::Offset))))
+        let partitions = BTreeMap::new();
+        Ok(KafkaSource { config, client, decoders, partitions, replaying: false, refreshed: None, pending: None, mean: MEAN })
     }
 
     /// Adds partitions that were added to the topic. A broker that does not answer now is asked again later.
+    ///
+    /// # Errors
+    /// When partitions that are read are there no more, until they are there again.
     fn refresh(&mut self) -> Result<(), SourceError> {
         if self.replaying || self.refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
             return Ok(());
         }
         self.refreshed = Some(Instant::now());
-        let Ok(found) = self.client.partitions(REFRESH_WAIT) else { return Ok(()) };
+        let Ok(found) = self.client.partitions_now(REFRESH_WAIT) else { return Ok(()) };
+        if let Some(gone) = self.partitions.keys().find(|number| !found.contains(number)) {
+            self.refreshed = None;
+            return Err(self.client.asked().gone(format!("it has no partition {gone} of this topic")));
+        }
         let new: Vec<i32> = found.into_iter().filter(|number| !self.partitions.contains_key(number)).collect();
         if new.is_empty() {
             return Ok(());
         }
         tracing::info!("topic {} has new partitions: {new:?}", self.config.topic);
+        self.client.assign(new.iter().map(|number| (*number, Offset::Beginning)))?;
         for number in new {
             self.partitions.insert(number, Partition { next: None, given: None, until: None });
         }
         self.decoders.set_partitions(self.partitions.len());
-        self.assign()
+        Ok(())
     }
 }
+
+/// The messages of each partition that are in memory at once.
+type Came<'i> = BTreeMap<i32, Vec<Message<'i>>>;
 
 /// The batches of the messages that have come, and of partitions without any that have moved.
 fn batches(
     config: &KafkaConfig,
     decoders: &mut Decoders,
     partitions: &mut BTreeMap<i32, Partition>,
-    messages: &BTreeMap<i32, Vec<BorrowedMessage<'_>>>,
+    (messages, bytes): (&mut Came<'_>, usize),
 ) -> Result<Vec<SourceBatch>, SourceError> {
     let names: BTreeMap<i32, String> = partitions.keys().map(|number| (*number, number.to_string())).collect();
-    let bytes = |messages: &[BorrowedMessage<'_>]| messages.iter().map(|m| m.payload_len() + m.key_len()).sum::<usize>();
-    let total = messages.values().map(|messages| bytes(messages)).sum();
-    let share = usize::div_ceil(total, decoders.pieces_of(total)).max(1);
+    let share = usize::div_ceil(bytes, decoders.pieces_of(bytes)).max(1);
     let mut pieces = Vec::new();
-    for (number, partition) in partitions.iter() {
-        let Some(next) = partition.next else { continue };
-        let (Some(name), came) = (names.get(number), messages.get(number).map_or(&[] as &[_], |m| m)) else { continue };
-        if came.is_empty() && partition.given == Some(next) {
-            continue;
-        }
-        let mut rest = came;
+    for (number, came) in messages.iter_mut() {
+        let (Some(next), Some(partition)) = (partitions.get(number).and_then(|p| p.next), names.get(number)) else { continue };
+        let mut rest = came.as_mut_slice();
         while !rest.is_empty() {
-            let mut size = 0;
+            let mut bytes = 0;
             let end = rest.iter().position(|message| {
-                size += message.payload_len() + message.key_len();
-                size >= share
+                bytes += message.size();
+                bytes >= share
             });
-            let (piece, others) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            let next = others.first().map_or(next, |message| message.offset());
-            pieces.push(Piece { partition: name, messages: piece, bytes: size, next });
+            let (messages, others) = rest.split_at_mut(end.map_or(rest.len(), |end| end + 1));
+            let next = others.first().map_or(next, Message::offset);
+            pieces.push(Piece { partition, messages, bytes, next });
             rest = others;
         }
-        if came.is_empty() {
-            pieces.push(Piece { partition: name, messages: &[], bytes: 0, next });
+    }
+    for (number, partition) in partitions.iter() {
+        let (Some(next), Some(name)) = (partition.next, names.get(number)) else { continue };
+        if partition.given != Some(next) && !pieces.iter().any(|piece| piece.partition == name) {
+            pieces.push(Piece { partition: name, messages: &mut [], bytes: 0, next });
         }
     }
-    let batches = decoders.decode(&pieces, |decoder, piece| piece.decode(decoder, config));
+    let batches = decoders.decode(pieces, |decoder, piece| piece.decode(decoder, config));
     let batches = batches.into_iter().collect::<Result<Vec<_>, _>>()?;
     partitions.values_mut().for_each(|partition| partition.given = partition.next);
     Ok(batches)
 }
 
-impl Piece<'_> {
-    fn decode(&self, decoder: &mut Decoder, config: &KafkaConfig) -> Result<SourceBatch, SourceError> {
+impl Piece<'_, '_> {
+    fn decode(self, decoder: &mut Decoder, config: &KafkaConfig) -> Result<SourceBatch, SourceError> {
         let mut gather = Gather::of_bytes(self.bytes, decoder, &config.topic, self.partition, config.max_record_bytes)?;
         let wants_headers = decoder.wants_headers();
         for message in self.messages {
-            // The client parses them when it is asked for them.
-            let headers = if wants_headers { message.headers() } else { None };
-            let header = |name: &str| headers?.iter().find(|h| h.key == name).and_then(|h| h.value);
-            let (key, value) = (message.key(), message.payload());
-            let record = Record { key, value, old_key: header(Record::OLD_KEY), new_key: header(Record::NEW_KEY), within: None };
-            let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-            gather.take(decoder, &record, message.offset(), size);
+            let (offset, size) = (message.offset(), message.size());
+            let record = if wants_headers {
+                let parsed = message.parsed();
+                let (key, value) = (parsed.message.key(), parsed.message.payload());
+                Record { key, value, old_key: parsed.header(Record::OLD_KEY), new_key: parsed.header(Record::NEW_KEY), within: None }
+            } else {
+                Record { key: message.key(), value: message.payload(), ..Record::default() }
+            };
+            gather.take(decoder, &record, offset, size);
         }
         let batch = gather.finish(self.next)?;
         decoder.note(&batch.changes, batch.bytes);
@@ -158,13 +169,13 @@ impl Piece<'_> {
 }
 
 /// Whether a message is wanted; its partition has then passed it.
-fn is_wanted(message: &BorrowedMessage<'_>, partition: &mut Partition) -> bool {
+fn is_wanted(message: &Message<'_>, partition: &mut Partition) -> bool {
     let offset = message.offset();
     if partition.done() || partition.until.is_some_and(|until| offset >= until) {
         partition.advance(offset);
         return false;
     }
-    // After a new assignment the client may still bring what the former one had fetched.
+    // Never the case with what was assigned once; a record that came twice would count twice.
     if partition.next.is_some_and(|next| offset < next) {
         return false;
     }
@@ -175,7 +186,7 @@ fn is_wanted(message: &BorrowedMessage<'_>, partition: &mut Partition) -> bool {
 impl Source for KafkaSource {
     fn start(&mut self) -> Result<Offsets, SourceError> {
         let mut offsets = Offsets::default();
-        for partition in self.client.partitions(ANSWER)? {
+        for partition in self.client.partitions()? {
             let offset = match self.config.startup {
                 Startup::Earliest => self.client.bounds(partition)?.0,
                 Startup::Latest => self.client.bounds(partition)?.1,
@@ -187,7 +198,11 @@ impl Source for KafkaSource {
     }
 
     fn resume(&mut self, from: &Offsets, until: Option<&Offsets>) -> Result<(), SourceError> {
-        let found = self.client.partitions(ANSWER)?;
+        if !self.partitions.is_empty() {
+            // A client's partitions are assigned once, so that nothing of a former position comes.
+            self.client = Client::new(&self.config)?;
+        }
+        let found = self.client.partitions()?;
         if let Some(gone) = from.0.keys().find(|name| !found.iter().any(|number| number.to_string() == **name)) {
             return Err(self.client.asked().lost(format!("Partition {gone} of the topic is no longer there.")));
         }
@@ -218,7 +233,8 @@ impl Source for KafkaSource {
         self.replaying = until.is_some();
         self.refreshed = Some(Instant::now());
         self.pending = None;
-        self.assign()
+        let reading = self.partitions.iter().filter(|(_, p)| !p.done());
+        self.client.assign(reading.map(|(number, p)| (*number, p.next.map_or(Offset::Beginning, Offset::Offset))))
     }
 
     fn poll(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError> {
@@ -226,50 +242,61 @@ impl Source for KafkaSource {
             return Err(error);
         }
         self.refresh()?;
+        self.client.serve()?;
         let deadline = Instant::now() + budget.wait;
         let (mut records, mut bytes, mut moved) = (0, 0, false);
-        let KafkaSource { config, client, decoders, partitions, replaying, pending, .. } = self;
-        let mut messages: BTreeMap<i32, Vec<BorrowedMessage<'_>>> = BTreeMap::new();
+        let KafkaSource { config, client, decoders, partitions, replaying, pending, mean, .. } = self;
+        let mut messages = Came::new();
         while records < budget.records.max(1) && bytes < budget.bytes.max(1) {
             if *replaying && partitions.values().all(Partition::done) {
                 break;
             }
             let wait = if records > 0 || moved { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) };
-            match client.consumer.poll(wait) {
-                None => break,
-                Some(Ok(message)) => {
-                    let number = message.partition();
-                    if partitions.get_mut(&number).is_some_and(|partition| is_wanted(&message, partition)) {
-                        records += 1;
-                        bytes += message.payload_len() + message.key_len();
-                        messages.entry(number).or_default().push(message);
+            let most = (budget.records - records).min(1 + (budget.bytes - bytes) / *mean).clamp(1, AT_ONCE);
+            let came = client.inbox.take(most, wait);
+            if came.is_empty() {
+                break;
+            }
+            for message in came {
+                let number = message.partition();
+                match (message.arrival(), partitions.get_mut(&number)) {
+                    (Arrival::Record, Some(partition)) => {
+                        if is_wanted(&message, partition) {
+                            records += 1;
+                            bytes += message.size();
+                            messages.entry(number).or_default().push(message);
+                        }
                     }
-                }
-                Some(Err(KafkaError::PartitionEOF(number))) => {
-                    let position = client.position(number);
-                    if let (Some(partition), Some(position)) = (partitions.get_mut(&number), position)
-                        && partition.next != Some(position)
-                    {
-                        partition.advance(position);
-                        moved = true;
+                    (Arrival::End(offset), Some(partition)) => {
+                        let before = partition.next;
+                        partition.advance(offset);
+                        moved |= partition.next != before;
                     }
-                }
-                Some(Err(error)) => {
-                    let failure = client.failure(&error);
-                    if records == 0 && !moved {
-                        return Err(failure);
+                    (Arrival::Failed(error), _) => {
+                        pending.get_or_insert(client.failure(&error));
                     }
-                    *pending = Some(failure);
-                    break;
+                    (Arrival::Record | Arrival::End(_), None) => {}
                 }
             }
+            if records > 0 {
+                *mean = (bytes / records).max(1);
+            }
+            if pending.is_some() {
+                break;
+            }
         }
-        batches(config, decoders, partitions, &messages)
+        if records == 0
+            && !moved
+            && let Some(failure) = pending.take()
+        {
+            return Err(failure);
+        }
+        batches(config, decoders, partitions, (&mut messages, bytes))
     }
 
     fn ends(&mut self) -> Result<Offsets, SourceError> {
         let mut ends = Offsets::default();
-        for partition in self.client.partitions(ANSWER)? {
+        for partition in self.client.partitions()? {
             ends.set(partition.to_string(), self.client.bounds(partition)?.1);
         }
         Ok(ends)
