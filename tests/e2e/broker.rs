@@ -1,4 +1,5 @@
-//! What only a broker shows: partitions that come later, and transactions that are taken back.
+//! What only a broker shows: partitions that come later, transactions that are taken back, many messages at once, headers, and
+//! topics that go.
 
 use std::time::Duration;
 
@@ -6,9 +7,11 @@ use futures::executor::block_on;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::support::{Floe, services};
+use crate::support::{Floe, eventually, services};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -16,6 +19,37 @@ fn config() -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", services::setting("KAFKA"));
     config
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE))
+}
+
+/// A new topic, and who can change it.
+fn topic_of(name: &str, partitions: i32) -> (String, AdminClient<DefaultClientContext>) {
+    services::up(&["kafka-broker"]);
+    let topic = format!("{name}-{}", std::process::id());
+    let admin: AdminClient<DefaultClientContext> = config().create().expect("an admin client");
+    let made = block_on(admin.create_topics(&[NewTopic::new(&topic, partitions, TopicReplication::Fixed(1))], &options()));
+    made.expect("an answer").into_iter().for_each(|topic| assert!(topic.is_ok(), "{topic:?}"));
+    (topic, admin)
+}
+
+fn source(name: &str, columns: &str, topic: &str, format: &str) -> String {
+    format!(
+        "CREATE SOURCE {name} ({columns}) WITH (connector = 'kafka', topic = '{topic}', properties.bootstrap.server = '{}') \
+         FORMAT {format} ENCODE JSON",
+        services::setting("KAFKA")
+    )
+}
+
+/// Hands a record to the producer, waiting where it has too many.
+fn send(producer: &BaseProducer, mut record: BaseRecord<'_, str, str>) {
+    while let Err((error, back)) = producer.send(record) {
+        assert!(matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)), "{error}");
+        producer.poll(Duration::from_millis(10));
+        record = back;
+    }
 }
 
 /// Sends the numbers to a partition in one transaction, and ends it.
@@ -38,12 +72,7 @@ fn transaction(topic: &str, partition: i32, numbers: &[i64], commit: bool) {
 
 #[test]
 fn later_partitions_are_read_from_their_start_and_aborted_transactions_never() {
-    services::up(&["kafka-broker"]);
-    let topic = format!("numbers-{}", std::process::id());
-    let admin: AdminClient<DefaultClientContext> = config().create().expect("an admin client");
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let made = block_on(admin.create_topics(&[NewTopic::new(&topic, 1, TopicReplication::Fixed(1))], &options)).expect("an answer");
-    made.into_iter().for_each(|topic| assert!(topic.is_ok(), "{topic:?}"));
+    let (topic, admin) = topic_of("numbers", 1);
     transaction(&topic, 0, &[1, 2], true);
     transaction(&topic, 0, &[100], false);
 
@@ -58,7 +87,7 @@ fn later_partitions_are_read_from_their_start_and_aborted_transactions_never() {
     sql.run("FLUSH");
     assert_eq!(sql.lines("SELECT * FROM total"), ["2|3"], "what was aborted is not there");
 
-    let grown = block_on(admin.create_partitions(&[NewPartitions::new(&topic, 2)], &options)).expect("an answer");
+    let grown = block_on(admin.create_partitions(&[NewPartitions::new(&topic, 2)], &options())).expect("an answer");
     grown.into_iter().for_each(|topic| assert!(topic.is_ok(), "{topic:?}"));
     transaction(&topic, 1, &[4, 8], true);
     transaction(&topic, 1, &[200], false);
@@ -70,4 +99,98 @@ fn later_partitions_are_read_from_their_start_and_aborted_transactions_never() {
     let sql = floe.sql();
     sql.run("FLUSH");
     assert_eq!(sql.lines("SELECT * FROM total"), ["5|31"]);
+}
+
+/// The last value of each key has to win, whatever pieces the records are decoded in, and each record counts once.
+#[test]
+fn many_records_come_once_each_and_in_order() {
+    const PARTITIONS: i64 = 3;
+    const KEYS: i64 = 600;
+    let (topic, _) = topic_of("many", PARTITIONS as i32);
+    let producer: BaseProducer = config().create().expect("a producer");
+    let mut rows = vec![None; KEYS as usize];
+    let mut write = |numbers: std::ops::Range<i64>| {
+        for number in numbers {
+            // Also keys whose last record is a tombstone.
+            let key = number * 7 % KEYS;
+            let value = (number % 11 != 0).then(|| format!("{{\"k\":{key},\"v\":{number},\"pad\":\"{:0>100}\"}}", number));
+            rows[key as usize] = value.is_some().then_some(number);
+            let key_text = format!("{{\"k\":{key}}}");
+            let record = BaseRecord::to(&topic).partition((key % PARTITIONS) as i32).key(key_text.as_str());
+            send(
+                &producer,
+                match &value {
+                    Some(value) => record.payload(value.as_str()),
+                    None => record,
+                },
+            );
+        }
+        producer.flush(PATIENCE).expect("the records are sent");
+        format!("{}|{}", rows.iter().flatten().count(), rows.iter().flatten().sum::<i64>())
+    };
+    let mut sent = 60_000;
+    let first = write(0..sent);
+    let mut floe = Floe::fresh();
+    let sql = floe.sql();
+    sql.run(&source("many", "k BIGINT, v BIGINT, pad VARCHAR, PRIMARY KEY (k)", &topic, "PLAIN"));
+    sql.run("CREATE MATERIALIZED VIEW total AS SELECT count(*) AS rows, sum(v) AS sum FROM many");
+    sql.run("FLUSH");
+    assert_eq!(sql.lines("SELECT * FROM total"), [first]);
+    assert_eq!(sql.lines("SELECT records, dead_letters FROM floe_sources"), [format!("{sent}|0")]);
+    for _ in 0..3 {
+        // Killed with records on their way.
+        let then = write(sent..sent + 30_000);
+        sent += 30_000;
+        floe.crash();
+        let sql = floe.sql();
+        sql.run("FLUSH");
+        assert_eq!(sql.lines("SELECT * FROM total"), [then]);
+    }
+}
+
+/// A key change whose large column did not change: only the headers say under which key its value is.
+#[test]
+fn headers_of_a_key_change_are_read() {
+    let (topic, _) = topic_of("moved", 1);
+    let producer: BaseProducer = config().create().expect("a producer");
+    let change = |key: i64, value: Option<&str>, header: Option<(&str, &str)>| {
+        let key = format!("{{\"id\":{key}}}");
+        let mut record = BaseRecord::to(&topic).partition(0).key(key.as_str());
+        record.payload = value;
+        // One that nobody reads stands before it.
+        let other = OwnedHeaders::new().insert(Header { key: "other", value: Some("x") });
+        record.headers = header.map(|(key, value)| other.insert(Header { key, value: Some(value) }));
+        send(&producer, record);
+    };
+    let row = |id: i64, note: &str| format!("{{\"before\":null,\"after\":{{\"id\":{id},\"note\":\"{note}\"}},\"op\":\"c\"}}");
+    change(1, Some(&row(1, "long")), None);
+    change(1, Some("{\"before\":{\"id\":1,\"note\":null},\"after\":null,\"op\":\"d\"}"), Some(("__debezium.newkey", "{\"id\":2}")));
+    change(1, None, None);
+    change(2, Some(&row(2, "__debezium_unavailable_value")), Some(("__debezium.oldkey", "{\"id\":1}")));
+    producer.flush(PATIENCE).expect("the records are sent");
+    let floe = Floe::fresh();
+    let sql = floe.sql();
+    sql.run(&source("moved", "id BIGINT, note VARCHAR, PRIMARY KEY (id)", &topic, "DEBEZIUM"));
+    sql.run("FLUSH");
+    assert_eq!(sql.lines("SELECT id, note FROM moved"), ["2|long"]);
+    assert_eq!(sql.lines("SELECT records, dead_letters FROM floe_sources"), ["4|0"]);
+}
+
+#[test]
+fn a_topic_that_goes_is_told() {
+    let (topic, admin) = topic_of("gone", 2);
+    transaction(&topic, 1, &[1, 2], true);
+    let floe = Floe::fresh();
+    let sql = floe.sql();
+    sql.run(&source("gone", "n BIGINT", &topic, "PLAIN"));
+    sql.run("CREATE MATERIALIZED VIEW kept AS SELECT count(*) AS rows FROM gone");
+    sql.run("FLUSH");
+    assert_eq!(sql.lines("SELECT error IS NULL FROM floe_sources"), ["t"]);
+    block_on(admin.delete_topics(&[&topic], &options())).expect("an answer");
+    eventually("the source says so", PATIENCE, || match sql.lines("SELECT coalesce(error, '') FROM floe_sources").as_slice() {
+        [error] if error.contains("is not there") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    // What was read stays.
+    assert_eq!(sql.lines("SELECT * FROM kept"), ["2"]);
 }

@@ -59,6 +59,17 @@ impl Inbox {
         Ok(())
     }
 
+    /// The end of a partition as the broker told it with the last answer; it is not asked.
+    pub fn known_end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let topic = CString::new(topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the name ends with a null, and the places are there while the call lasts.
+        let error = unsafe {
+            c::rd_kafka_get_watermark_offsets(self.consumer.client().native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
+        };
+        (error == c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+    }
+
     /// What has come, in each partition's order: at most `most`. Waits for the first only.
     pub fn take(&self, most: usize, wait: Duration) -> Vec<Message<'_>> {
         let mut raw = Vec::with_capacity(most);

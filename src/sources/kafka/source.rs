@@ -26,6 +26,10 @@ const REFRESH: Duration = Duration::from_secs(5);
 const REFRESH_WAIT: Duration = Duration::from_millis(500);
 /// So many messages are taken at once at most. What they come to is known only then.
 const AT_ONCE: usize = 4096;
+/// Where so many records are known to be in the topic and have not come, the reading goes on for as long: the more records an
+/// epoch has, the less each costs, and none of them is new to anybody.
+const BEHIND: i64 = 1024;
+const GATHERING: Duration = Duration::from_millis(20);
 /// Bytes of a record, before there was any.
 const MEAN: usize = 4096;
 
@@ -183,6 +187,15 @@ fn is_wanted(message: &Message<'_>, partition: &mut Partition) -> bool {
     true
 }
 
+/// Whether much of the topic is still to come.
+fn is_behind(client: &Client, config: &KafkaConfig, partitions: &BTreeMap<i32, Partition>) -> bool {
+    let left = |(number, partition): (&i32, &Partition)| {
+        let end = client.inbox.known_end(&config.topic, *number)?;
+        Some(partition.until.map_or(end, |until| until.min(end)).saturating_sub(partition.next?).max(0))
+    };
+    partitions.iter().filter_map(left).fold(0, i64::saturating_add) >= BEHIND
+}
+
 impl Source for KafkaSource {
     fn start(&mut self) -> Result<Offsets, SourceError> {
         let mut offsets = Offsets::default();
@@ -247,13 +260,19 @@ impl Source for KafkaSource {
         let (mut records, mut bytes, mut moved) = (0, 0, false);
         let KafkaSource { config, client, decoders, partitions, replaying, pending, mean, .. } = self;
         let mut messages = Came::new();
+        // Until when more is waited for, where much is known to be coming.
+        let mut enough = None;
         while records < budget.records.max(1) && bytes < budget.bytes.max(1) {
             if *replaying && partitions.values().all(Partition::done) {
                 break;
             }
-            let wait = if records > 0 || moved { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) };
             let most = (budget.records - records).min(1 + (budget.bytes - bytes) / *mean).clamp(1, AT_ONCE);
-            let came = client.inbox.take(most, wait);
+            let wait = if records > 0 || moved { Duration::ZERO } else { deadline.saturating_duration_since(Instant::now()) };
+            let mut came = client.inbox.take(most, wait);
+            if came.is_empty() && records > 0 && is_behind(client, config, partitions) {
+                let until = *enough.get_or_insert_with(|| Instant::now() + GATHERING);
+                came = client.inbox.take(most, until.saturating_duration_since(Instant::now()));
+            }
             if came.is_empty() {
                 break;
             }
@@ -278,9 +297,7 @@ impl Source for KafkaSource {
                     (Arrival::Record | Arrival::End(_), None) => {}
                 }
             }
-            if records > 0 {
-                *mean = (bytes / records).max(1);
-            }
+            *mean = bytes.checked_div(records).unwrap_or(*mean).max(1);
             if pending.is_some() {
                 break;
             }
