@@ -1,15 +1,15 @@
-//! The Kafka client: questions to the broker with a bounded wait, and the client's own complaints kept for error reports.
+//! The Kafka client: questions to the broker with a bounded wait, and the partitions that it reads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::complaints::Complaints;
 use super::config::KafkaConfig;
 use super::failure::Asked;
 use super::inbox::Inbox;
@@ -18,40 +18,6 @@ use crate::types::{Report, SqlState};
 
 /// How long one question to the broker may take: a CREATE SOURCE waits for it.
 const ANSWER: Duration = Duration::from_secs(4);
-
-/// Keeps the last complaint. A broker that is down is complained of every few hundred milliseconds, so each text is
-/// logged once until another one comes.
-#[derive(Clone, Default)]
-pub struct Complaints(Arc<Mutex<Option<String>>>);
-
-impl Complaints {
-    pub fn last(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, text: String) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() != Some(&text) {
-            tracing::debug!("kafka: {text}");
-            *last = Some(text);
-        }
-    }
-}
-
-impl ClientContext for Complaints {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => tracing::trace!("kafka: {facility}: {message}"),
-            _ => self.note(message.to_string()),
-        }
-    }
-
-    fn error(&self, _: KafkaError, reason: &str) {
-        self.note(reason.to_string());
-    }
-}
-
-impl ConsumerContext for Complaints {}
 
 pub struct Client {
     consumer: Arc<BaseConsumer<Complaints>>,

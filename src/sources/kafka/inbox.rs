@@ -22,7 +22,7 @@ use rdkafka::bindings as c;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::Complaints;
+use super::complaints::Complaints;
 
 pub struct Inbox {
     consumer: Arc<BaseConsumer<Complaints>>,

@@ -6,6 +6,7 @@
 //! tools that watch lag, when a group is named, and are never read.
 
 pub mod client;
+pub mod complaints;
 pub mod config;
 pub mod failure;
 pub mod inbox;
