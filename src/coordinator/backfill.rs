@@ -15,7 +15,7 @@ use crate::zset::{Delta, ZSet};
 use super::relation::{Relation, RelationKind};
 
 pub const CHUNK_ROWS: usize = 65_536;
-const POLL: Budget = Budget { records: CHUNK_ROWS, bytes: 16 << 20, wait: Duration::from_millis(50) };
+pub const POLL: Budget = Budget { records: CHUNK_ROWS, bytes: 16 << 20, wait: Duration::from_millis(50) };
 /// How long a second reader may bring nothing before the backfill gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Chunks that may be there before they are wanted.
@@ -117,11 +117,7 @@ pub fn read_stretch(
     while !at.reached(until) {
         let batches = source.poll(POLL).map_err(|e| e.report())?;
         if batches.is_empty() {
-            if last.elapsed() > PATIENCE {
-                return Err(Report::error(SqlState::CONNECTION_FAILURE, "the source does not give its past records again")
-                    .detail(format!("Nothing came for {} s, at {:?} of {:?}.", PATIENCE.as_secs(), at.0, until.0))
-                    .hint("check that the records are still there, and try again"));
-            }
+            waited_enough(last, &at, until)?;
             continue;
         }
         last = Instant::now();
@@ -131,4 +127,15 @@ pub fn read_stretch(
         take(batches)?;
     }
     Ok(())
+}
+
+/// # Errors
+/// When nothing has come for so long that nothing will.
+pub fn waited_enough(last: Instant, at: &Offsets, until: &Offsets) -> Result<(), Report> {
+    if last.elapsed() <= PATIENCE {
+        return Ok(());
+    }
+    Err(Report::error(SqlState::CONNECTION_FAILURE, "the source does not give its past records again")
+        .detail(format!("Nothing came for {} s, at {:?} of {:?}.", PATIENCE.as_secs(), at.0, until.0))
+        .hint("check that the records are still there, and try again"))
 }

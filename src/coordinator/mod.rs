@@ -22,6 +22,7 @@ mod fill;
 mod filling;
 mod flush;
 mod install;
+mod journalled;
 mod key_filter;
 mod make_room;
 mod memory_parts;

@@ -6,27 +6,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::catalog::{Catalog, Definition, Entry, SinkInput};
 use crate::fail_points::FailPoint;
 use crate::planner::CircuitPlan;
 use crate::sinks::SinkSpec;
-use crate::sources::{Reading, Source, SourceSpec};
+use crate::sources::SourceSpec;
 use crate::state::{CheckpointRecord, Journal, JournalEntry, zset_from_ipc};
-use crate::types::{Epoch, ObjectId, Offsets, Report};
+use crate::types::{Epoch, ObjectId, Report};
 use crate::zset::Delta;
 
-use super::backfill::read_stretch;
 use super::clock;
 use super::driver::{Driver, Sealed, SinkFeed};
 use super::failures;
 use super::install::forget_view;
+use super::journalled::Journalled;
 use super::relation::{Changes, Relation, RelationKind, SourceRelation, ViewRelation};
 use super::sink_worker::{SinkStart, SinkWorker};
 use super::unfinished;
-
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Plans a stored view again.
 pub type Replan<'a> = &'a dyn Fn(&Arc<Catalog>, &Entry) -> Result<(CircuitPlan, String), Report>;
@@ -57,13 +54,13 @@ impl Driver {
         if !journal.is_empty() {
             tracing::info!(epochs = journal.len(), from = %self.epoch, "replaying the journal");
         }
-        let mut readers = BTreeMap::new();
+        let mut records = Journalled::of(&journal);
         for entry in &journal {
             FailPoint::RecoveryReplay.reach()?;
-            self.replay(entry, &mut readers)?;
+            self.replay(entry, &mut records)?;
             self.keep_within_memory()?;
         }
-        drop(readers);
+        drop(records);
         FailPoint::RecoveryDone.reach()?;
         self.publish();
         let ids: Vec<ObjectId> = self.relations.keys().copied().collect();
@@ -149,7 +146,7 @@ impl Driver {
         Ok(())
     }
 
-    fn replay(&mut self, entry: &JournalEntry, readers: &mut BTreeMap<ObjectId, Box<dyn Source>>) -> Result<(), Report> {
+    fn replay(&mut self, entry: &JournalEntry, records: &mut BTreeMap<ObjectId, Journalled>) -> Result<(), Report> {
         let mut sealed = Sealed::default();
         for (table, bytes) in &entry.tables {
             sealed.deltas.insert(*table, vec![Delta(zset_from_ipc(bytes).map_err(|e| e.report())?)]);
@@ -158,13 +155,11 @@ impl Driver {
             let from = self.offsets.get(id).cloned().unwrap_or_default();
             let Some(reading) = self.reading(*id) else { continue };
             let Some(RelationKind::Source(source)) = self.relations.get_mut(id).map(|r| &mut r.kind) else { continue };
-            match read_journalled(&source.spec, &reading, readers.remove(id), &from, until, &mut source.queue) {
-                Ok(reader) => {
-                    readers.insert(*id, reader);
-                }
+            let Some(records) = records.get_mut(id) else { continue };
+            match records.next(&source.spec, &reading, &from) {
+                Ok(batches) => source.queue = batches,
                 Err(report) => {
                     tracing::error!(source = %source.spec.name, "stopped: {report}");
-                    source.queue.clear();
                     source.error = Some(report.clone());
                     source.stopped = true;
                     continue;
@@ -176,43 +171,6 @@ impl Driver {
         }
         self.step(entry.epoch, entry.now, sealed);
         Ok(())
-    }
-}
-
-/// Reads one journalled stretch; waits for as long as the source does not answer.
-fn read_journalled(
-    spec: &SourceSpec,
-    reading: &Reading,
-    reader: Option<Box<dyn Source>>,
-    from: &Offsets,
-    until: &Offsets,
-    queue: &mut Vec<crate::sources::SourceBatch>,
-) -> Result<Box<dyn Source>, Report> {
-    let mut reader = reader;
-    loop {
-        let mut source = match reader.take().map(Ok).unwrap_or_else(|| crate::sources::open(spec, reading)) {
-            Ok(source) => source,
-            Err(error) if error.is_transient() => {
-                tracing::warn!(source = %spec.name, "waiting for it, to read journalled records again: {}", error.report());
-                std::thread::sleep(RETRY);
-                continue;
-            }
-            Err(error) => return Err(error.report()),
-        };
-        queue.clear();
-        let stretch = Offsets(until.0.iter().filter(|(p, end)| from.get(p) != Some(**end)).map(|(p, end)| (p.clone(), *end)).collect());
-        let read = read_stretch(source.as_mut(), from, &stretch, &mut |batches| {
-            queue.extend(batches);
-            Ok(())
-        });
-        match read {
-            Ok(()) => return Ok(source),
-            Err(report) if report.sqlstate == crate::types::SqlState::CONNECTION_FAILURE => {
-                tracing::warn!(source = %spec.name, "waiting for it, to read journalled records again: {report}");
-                std::thread::sleep(RETRY);
-            }
-            Err(report) => return Err(report),
-        }
     }
 }
 

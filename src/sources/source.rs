@@ -51,6 +51,12 @@ pub trait Source: Send {
     /// When the records at `from` are gone: nothing is skipped.
     fn resume(&mut self, from: &Offsets, until: Option<&Offsets>) -> Result<(), SourceError>;
 
+    /// Stretches that were read one after the other are to be read again as one: no batch with records goes past any of
+    /// these offsets. False for a source that is as well resumed at each.
+    fn cut_at(&mut self, _ends: &[Offsets]) -> bool {
+        false
+    }
+
     /// What has come, at most `budget`, batches of one partition in offset order. Empty when nothing came within
     /// `budget.wait`. After an error the source is still at its last position, and polling again tries again.
     fn poll(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError>;

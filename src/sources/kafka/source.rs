@@ -40,6 +40,8 @@ pub struct KafkaSource {
     partitions: BTreeMap<i32, Partition>,
     /// True while a bounded stretch is read again.
     replaying: bool,
+    /// Offsets of each partition that no batch goes past, ascending.
+    cuts: BTreeMap<i32, Vec<i64>>,
     refreshed: Option<Instant>,
     /// An error that came with records, for the next poll.
     pending: Option<SourceError>,
@@ -80,7 +82,17 @@ impl KafkaSource {
         let config = KafkaConfig::of(spec)?;
         let (client, decoders) = (Client::new(&config)?, Decoders::new(spec, reading)?);
         let partitions = BTreeMap::new();
-        Ok(KafkaSource { config, client, decoders, partitions, replaying: false, refreshed: None, pending: None, mean: MEAN })
+        Ok(KafkaSource {
+            config,
+            client,
+            decoders,
+            partitions,
+            replaying: false,
+            cuts: BTreeMap::new(),
+            refreshed: None,
+            pending: None,
+            mean: MEAN,
+        })
     }
 
     /// Adds partitions that were added to the topic. A broker that does not answer now is asked again later.
@@ -119,6 +131,7 @@ fn batches(
     config: &KafkaConfig,
     decoders: &mut Decoders,
     partitions: &mut BTreeMap<i32, Partition>,
+    cuts: &BTreeMap<i32, Vec<i64>>,
     (messages, bytes): (&mut Came<'_>, usize),
 ) -> Result<Vec<SourceBatch>, SourceError> {
     let names: BTreeMap<i32, String> = partitions.keys().map(|number| (*number, number.to_string())).collect();
@@ -126,22 +139,25 @@ fn batches(
     let mut pieces = Vec::new();
     for (number, came) in messages.iter_mut() {
         let (Some(next), Some(partition)) = (partitions.get(number).and_then(|p| p.next), names.get(number)) else { continue };
-        let mut rest = came.as_mut_slice();
-        while !rest.is_empty() {
+        let (mut rest, cuts) = (came.as_mut_slice(), cuts.get(number).map_or(&[] as &[i64], Vec::as_slice));
+        while let Some(first) = rest.first().map(Message::offset) {
+            let cut = cuts.get(cuts.partition_point(|cut| *cut <= first)).copied().unwrap_or(i64::MAX);
+            let within = rest.partition_point(|message| message.offset() < cut);
             let mut bytes = 0;
-            let end = rest.iter().position(|message| {
+            let end = rest[..within].iter().position(|message| {
                 bytes += message.size();
                 bytes >= share
             });
-            let (messages, others) = rest.split_at_mut(end.map_or(rest.len(), |end| end + 1));
-            let next = others.first().map_or(next, Message::offset);
+            let (messages, others) = rest.split_at_mut(end.map_or(within, |end| end + 1));
+            let next = others.first().map_or(next, Message::offset).min(cut);
             pieces.push(Piece { partition, messages, bytes, next });
             rest = others;
         }
     }
     for (number, partition) in partitions.iter() {
         let (Some(next), Some(name)) = (partition.next, names.get(number)) else { continue };
-        if partition.given != Some(next) && !pieces.iter().any(|piece| piece.partition == name) {
+        let told = pieces.iter().rev().find(|piece| piece.partition == name).map(|piece| piece.next).or(partition.given);
+        if told != Some(next) {
             pieces.push(Piece { partition: name, messages: &mut [], bytes: 0, next });
         }
     }
@@ -250,6 +266,18 @@ impl Source for KafkaSource {
         self.client.assign(reading.map(|(number, p)| (*number, p.next.map_or(Offset::Beginning, Offset::Offset))))
     }
 
+    fn cut_at(&mut self, ends: &[Offsets]) -> bool {
+        self.cuts.clear();
+        for (name, end) in ends.iter().flat_map(|end| &end.0) {
+            // A name that is no number is told of by `resume`.
+            if let Ok(number) = name.parse() {
+                self.cuts.entry(number).or_default().push(*end);
+            }
+        }
+        self.cuts.values_mut().for_each(|cuts| cuts.sort_unstable());
+        true
+    }
+
     fn poll(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError> {
         if let Some(error) = self.pending.take() {
             return Err(error);
@@ -258,7 +286,7 @@ impl Source for KafkaSource {
         self.client.serve()?;
         let deadline = Instant::now() + budget.wait;
         let (mut records, mut bytes, mut moved) = (0, 0, false);
-        let KafkaSource { config, client, decoders, partitions, replaying, pending, mean, .. } = self;
+        let KafkaSource { config, client, decoders, partitions, replaying, cuts, pending, mean, .. } = self;
         let mut messages = Came::new();
         // Until when more is waited for, where much is known to be coming.
         let mut enough = None;
@@ -308,7 +336,7 @@ impl Source for KafkaSource {
         {
             return Err(failure);
         }
-        batches(config, decoders, partitions, (&mut messages, bytes))
+        batches(config, decoders, partitions, cuts, (&mut messages, bytes))
     }
 
     fn ends(&mut self) -> Result<Offsets, SourceError> {
