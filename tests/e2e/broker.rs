@@ -1,7 +1,7 @@
 //! What only a broker shows: partitions that come later, transactions that are taken back, many messages at once, headers, and
 //! topics that go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use rdkafka::ClientConfig;
@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use crate::support::{Floe, eventually, services};
+use crate::support::{Floe, eventually, free_port, services};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -193,4 +193,46 @@ fn a_topic_that_goes_is_told() {
     });
     // What was read stays.
     assert_eq!(sql.lines("SELECT * FROM kept"), ["2"]);
+}
+
+/// The journal has what hundreds of epochs took, across the gaps that transactions leave. Which of two partitions had a key's
+/// last record follows from the epochs alone: a start does them again as they were, and takes no time for each.
+#[test]
+fn many_journalled_epochs_are_read_again_as_they_were() {
+    let (topic, _) = topic_of("journalled", 2);
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut floe = Floe::try_on(&data, free_port(), &["--checkpoint-interval", "30min"]).expect("floe starts");
+    let sql = floe.sql();
+    sql.run(&source("numbers", "n BIGINT, v BIGINT, PRIMARY KEY (n)", &topic, "PLAIN"));
+    sql.run("CREATE MATERIALIZED VIEW total AS SELECT v % 3 AS k, count(*) AS rows, sum(v) AS sum FROM numbers GROUP BY v % 3");
+    let producer: BaseProducer = config().set("linger.ms", "0").create().expect("a producer");
+    for number in 0..400i64 {
+        if number % 50 == 7 {
+            transaction(&topic, (number % 2) as i32, &[number, number + 1000], number % 100 == 7);
+        }
+        let text = format!("{{\"n\":{},\"v\":{number}}}", number % 20);
+        // Two records of a key in two partitions at once: either may be the last.
+        for partition in [number % 2, 1 - number % 2] {
+            send(&producer, BaseRecord::to(&topic).partition(partition as i32).key("").payload(&text));
+        }
+        producer.flush(PATIENCE).expect("the record is sent");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    sql.run("FLUSH");
+    let (rows, total) = (sql.lines("SELECT n, v FROM numbers ORDER BY n"), sql.lines("SELECT * FROM total ORDER BY k"));
+    assert_eq!(sql.lines("SELECT records, dead_letters FROM floe_sources"), ["808|0"], "four transactions were committed");
+    let begin = Instant::now();
+    floe.crash();
+    assert!(begin.elapsed() < Duration::from_secs(10), "the start took {:?}", begin.elapsed());
+    assert!(floe.log().contains("replaying the journal"), "{}", floe.log());
+    let sql = floe.sql();
+    assert_eq!(sql.lines("SELECT n, v FROM numbers ORDER BY n"), rows);
+    assert_eq!(sql.lines("SELECT * FROM total ORDER BY k"), total);
+    // And from there on.
+    send(&producer, BaseRecord::to(&topic).partition(0).key("").payload("{\"n\":5000,\"v\":1}"));
+    producer.flush(PATIENCE).expect("the record is sent");
+    sql.run("FLUSH");
+    assert_eq!(sql.lines("SELECT v FROM numbers WHERE n = 5000"), ["1"]);
+    assert_eq!(sql.lines("SELECT count(*) FROM numbers"), [(rows.len() + 1).to_string()]);
 }
