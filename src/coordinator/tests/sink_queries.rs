@@ -147,6 +147,21 @@ async fn a_row_error_holds_the_sink_until_it_is_gone() {
     floe.close().await;
 }
 
+/// Of a sink that is being defined readers know nothing yet: whether it is held must not be asked of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_defined_over_a_row_error_waits_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, folder) = (folder.path().join("data"), folder.path());
+    let floe = Floe::open(&data).await;
+    floe.sql("CREATE TABLE t (id INT PRIMARY KEY, x INT); INSERT INTO t VALUES (1, 2), (2, 0)").await;
+    floe.sql(&format!("CREATE SINK s AS SELECT id, 10 / x AS y FROM t {}", lake(folder, "'append-only'"))).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(landed(folder), Vec::<i32>::new());
+    floe.sql("DELETE FROM t WHERE id = 2; CHECKPOINT").await;
+    assert_eq!(landed(folder), [1]);
+    floe.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_discards_has_nothing_staged() {
     let folder = tempfile::tempdir().unwrap();
