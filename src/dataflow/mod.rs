@@ -13,6 +13,7 @@
 //! edge (one NaN, one zero), so that a row taken back is the row that was given.
 
 pub mod circuit;
+mod deal;
 mod distribution;
 pub mod error;
 mod evaluate;

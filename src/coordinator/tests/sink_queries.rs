@@ -154,7 +154,7 @@ async fn a_sink_that_is_defined_over_a_row_error_waits_too() {
     let (data, folder) = (folder.path().join("data"), folder.path());
     let floe = Floe::open(&data).await;
     floe.sql("CREATE TABLE t (id INT PRIMARY KEY, x INT); INSERT INTO t VALUES (1, 2), (2, 0)").await;
-    floe.sql(&format!("CREATE SINK s AS SELECT id, 10 / x AS y FROM t {}", lake(folder, "'append-only'"))).await;
+    floe.sql(&format!("CREATE SINK s AS SELECT id, 10 / x AS y FROM t {}", lake(folder, "'upsert', primary_key = 'id'"))).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(landed(folder), Vec::<i32>::new());
     floe.sql("DELETE FROM t WHERE id = 2; CHECKPOINT").await;
