@@ -10,8 +10,8 @@ use crate::types::{ObjectId, Offsets, Report};
 use super::command::Event;
 use super::queues::Queue;
 
-/// While there is much to read a poll brings much: the more of it is in an epoch, the less each record costs. Four times as
-/// many gain nothing more, and take room.
+/// While there is much to read a poll brings much: the more of it is in an epoch, the less each record costs. Twice as
+/// many gain hardly more, and take room.
 const RECORDS: usize = 131_072;
 /// How long a source that tells when something comes is waited for.
 const WAIT: Duration = Duration::from_millis(20);

@@ -18,11 +18,11 @@ const ROWS: i64 = 300_000;
 const QUERY: &str = "SELECT a.v, count(*) AS n, sum(b.id) AS total, max(b.v) AS high FROM t a JOIN t b ON a.id = b.id GROUP BY a.v";
 const DEFINITION: &str = "CREATE MATERIALIZED VIEW m AS SELECT a.v, count(*) AS n, sum(b.id) AS total, max(b.v) AS high FROM t a JOIN t b ON a.id = b.id GROUP BY a.v";
 
-async fn with_rows(data: &Path, state_memory: Option<u64>) -> Floe {
+async fn with_rows(data: &Path, rows: i64, state_memory: Option<u64>) -> Floe {
     let config = CoordinatorConfig { workers: 2, state_memory, ..CoordinatorConfig::default() };
     let floe = Floe::open_with(config, data).await;
     floe.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, v BIGINT)").await;
-    floe.sql(&format!("INSERT INTO t SELECT g, g % 1000 FROM generate_series(1, {ROWS}) AS g")).await;
+    floe.sql(&format!("INSERT INTO t SELECT g, g % 1000 FROM generate_series(1, {rows}) AS g")).await;
     floe
 }
 
@@ -46,24 +46,24 @@ async fn beside<F: Future<Output = ()>>(floe: &Floe, statement: &str, mut work: 
     (running.await.expect("no panic"), calls)
 }
 
-async fn others_go_on(state_memory: Option<u64>) {
+/// How many statements were through before the view was.
+async fn others_go_on(rows: i64, state_memory: Option<u64>) -> i64 {
     let folder = tempfile::tempdir().unwrap();
-    let floe = with_rows(folder.path(), state_memory).await;
+    let floe = with_rows(folder.path(), rows, state_memory).await;
     let change = |n: i64| {
         let floe = &floe;
         async move {
-            let statement = match n % 4 {
-                0 => format!("INSERT INTO t VALUES ({}, {})", ROWS + 1 + n, n % 5),
-                1 => format!("UPDATE t SET v = v + 1 WHERE id = {}", 1 + n * 37 % ROWS),
-                2 => format!("DELETE FROM t WHERE id = {}", 2 + n * 41 % ROWS),
-                _ => "CHECKPOINT".to_string(),
+            let statement = match n % 8 {
+                1 => format!("UPDATE t SET v = v + 1 WHERE id = {}", 1 + n * 37 % rows),
+                2 => "CHECKPOINT".to_string(),
+                6 => format!("DELETE FROM t WHERE id = {}", 2 + n * 41 % rows),
+                _ => format!("INSERT INTO t VALUES ({}, {})", rows + 1 + n, n % 5),
             };
             floe.sql(&statement).await;
         }
     };
     let (done, changes) = beside(&floe, DEFINITION, change).await;
     done.expect("the view is there");
-    assert!(changes > 2, "{changes} statements were through beside the filling");
     let expected = floe.sql(QUERY).await;
     assert_eq!(floe.sql("SELECT * FROM m").await, expected);
     floe.close().await;
@@ -73,17 +73,20 @@ async fn others_go_on(state_memory: Option<u64>) {
     assert_eq!(floe.sql("SELECT * FROM m").await, floe.sql(QUERY).await);
     floe.close().await;
     assert_eq!(unfinished(folder.path()).await, 0);
+    changes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_go_on_while_a_view_is_filled() {
-    others_go_on(None).await;
+    // Sixteen chunks: whoever waited for all of them would be through once, or twice.
+    let changes = others_go_on(1_000_000, None).await;
+    assert!(changes > 2, "{changes} statements were through beside the filling");
 }
 
 /// Its rows leave memory while it is filled: checkpoints have to hold them before it is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_view_that_is_larger_than_memory_is_filled() {
-    others_go_on(Some(1 << 20)).await;
+    others_go_on(ROWS, Some(1 << 20)).await;
 }
 
 /// The marks of unfinished objects in a store that nobody has open.
@@ -98,7 +101,7 @@ fn marks(store: &Store) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_filling_that_is_cancelled_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let floe = with_rows(folder.path(), Some(1 << 20)).await;
+    let floe = with_rows(folder.path(), ROWS, Some(1 << 20)).await;
     let login = Login { user: "floe".to_string(), database: "floe".to_string(), ..Login::default() };
     let mut session = OpenDatabase(floe.coordinator.clone()).session(login).unwrap();
     let interrupt = session.interrupt();
@@ -126,7 +129,7 @@ async fn a_filling_that_is_cancelled_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_of_floe_ends_a_filling() {
     let folder = tempfile::tempdir().unwrap();
-    let floe = with_rows(folder.path(), None).await;
+    let floe = with_rows(folder.path(), ROWS, None).await;
     let coordinator = floe.coordinator.clone();
     let end = |n: i64| {
         let coordinator = coordinator.clone();
