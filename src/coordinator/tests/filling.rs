@@ -13,8 +13,9 @@ use crate::coordinator::Database;
 use crate::state::{Family, Store};
 use crate::types::Report;
 
-/// Several chunks.
+/// Several chunks, and so many that there is time for others between them.
 const ROWS: i64 = 300_000;
+const MANY: i64 = 1_000_000;
 const QUERY: &str = "SELECT a.v, count(*) AS n, sum(b.id) AS total, max(b.v) AS high FROM t a JOIN t b ON a.id = b.id GROUP BY a.v";
 const DEFINITION: &str = "CREATE MATERIALIZED VIEW m AS SELECT a.v, count(*) AS n, sum(b.id) AS total, max(b.v) AS high FROM t a JOIN t b ON a.id = b.id GROUP BY a.v";
 
@@ -79,7 +80,7 @@ async fn others_go_on(rows: i64, state_memory: Option<u64>) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_go_on_while_a_view_is_filled() {
     // Sixteen chunks: whoever waited for all of them would be through once, or twice.
-    let changes = others_go_on(1_000_000, None).await;
+    let changes = others_go_on(MANY, None).await;
     assert!(changes > 2, "{changes} statements were through beside the filling");
 }
 
@@ -101,7 +102,7 @@ fn marks(store: &Store) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_filling_that_is_cancelled_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let floe = with_rows(folder.path(), ROWS, Some(1 << 20)).await;
+    let floe = with_rows(folder.path(), MANY, Some(1 << 20)).await;
     let login = Login { user: "floe".to_string(), database: "floe".to_string(), ..Login::default() };
     let mut session = OpenDatabase(floe.coordinator.clone()).session(login).unwrap();
     let interrupt = session.interrupt();
@@ -129,7 +130,7 @@ async fn a_filling_that_is_cancelled_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_of_floe_ends_a_filling() {
     let folder = tempfile::tempdir().unwrap();
-    let floe = with_rows(folder.path(), ROWS, None).await;
+    let floe = with_rows(folder.path(), MANY, None).await;
     let coordinator = floe.coordinator.clone();
     let end = |n: i64| {
         let coordinator = coordinator.clone();
