@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::catalog::Definition;
+use crate::catalog::{Definition, Entry};
 use crate::planner::CircuitPlan;
 use crate::sinks::Sink;
 use crate::sources::{SourceBatch, SourceSpec};
@@ -83,6 +83,7 @@ pub struct Install {
     pub interrupt: Interrupt,
 }
 
+/// What will stand in the catalog of it.
 pub struct NewObject {
     pub schema_name: String,
     pub name: String,
@@ -92,6 +93,21 @@ pub struct NewObject {
     pub definition: Definition,
     /// An object of the same name that this one replaces (`CREATE OR REPLACE VIEW`).
     pub replaces: Option<ObjectId>,
+}
+
+impl NewObject {
+    pub fn entry(&self, id: ObjectId, created: Epoch) -> Entry {
+        Entry {
+            id,
+            schema_name: self.schema_name.clone(),
+            name: self.name.clone(),
+            definition: self.definition.clone(),
+            schema: self.schema.clone(),
+            sql: self.sql.clone(),
+            depends_on: self.depends_on.clone(),
+            created,
+        }
+    }
 }
 
 pub enum InstallWhat {

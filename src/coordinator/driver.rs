@@ -30,7 +30,7 @@ use super::published::{Frontier, Published, PublishedRelation};
 use super::queues::Queues;
 use super::relation::{Changes, Relation, RelationKind, ViewRelation, dead_letter_rows};
 use super::sink_worker::SinkWorker;
-use super::slices::slices;
+use super::slices;
 use super::system_settings::SystemSettings;
 use super::table;
 use super::take_changes::take_changes;
@@ -505,12 +505,7 @@ impl Driver {
 fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &Changes) -> Result<(Vec<Delta>, bool), Report> {
     let stepped = catch_unwind(AssertUnwindSafe(|| {
         FailPoint::ViewStep.reach()?;
-        let Some(slices) = slices(deltas, &view.inputs) else { return view.step(epoch, now, deltas) };
-        slices.iter().try_fold((Vec::new(), false), |(mut changes, errors), slice| {
-            let (more, errors_changed) = view.step(epoch, now, slice)?;
-            changes.extend(more);
-            Ok((changes, errors || errors_changed))
-        })
+        slices::step(view, epoch, now, deltas)
     }));
     stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::catalog::{Definition, Entry, SinkInput};
+use crate::catalog::{Definition, SinkInput};
 use crate::sources::Reading;
 use crate::state::{Staged, Writes};
 use crate::types::{ObjectId, Offsets, Projection, Report, SqlState};
@@ -177,22 +177,6 @@ impl Driver {
         filling.stored = true;
         if !filling.pending.is_empty() {
             Staged::put(&self.store, filling.wanted.id, self.epoch, std::mem::take(&mut filling.pending), writes);
-        }
-    }
-}
-
-impl NewObject {
-    /// As it will stand in the catalog.
-    pub fn entry(&self, id: ObjectId, created: crate::types::Epoch) -> Entry {
-        Entry {
-            id,
-            schema_name: self.schema_name.clone(),
-            name: self.name.clone(),
-            definition: self.definition.clone(),
-            schema: self.schema.clone(),
-            sql: self.sql.clone(),
-            depends_on: self.depends_on.clone(),
-            created,
         }
     }
 }

@@ -6,20 +6,26 @@
 
 use std::ops::Range;
 
-use crate::types::ObjectId;
+use crate::types::{Epoch, ObjectId, Report};
 use crate::zset::Delta;
 
-use super::relation::Changes;
+use super::relation::{Changes, ViewRelation};
 
 /// Rows of a slice, and rows from which on there are slices at all.
 const ROWS: usize = 1 << 18;
 const MANY: usize = 4 * ROWS;
 
-/// The changes of some relations as slices of them; `None` when they are not that large.
-pub fn slices(changes: &Changes, inputs: &[ObjectId]) -> Option<Vec<Changes>> {
-    slices_of(changes, inputs, ROWS, MANY)
+/// [`ViewRelation::step`], slice by slice where the changes are that large.
+pub fn step(view: &mut ViewRelation, epoch: Epoch, now: i64, changes: &Changes) -> Result<(Vec<Delta>, bool), Report> {
+    let Some(slices) = slices_of(changes, &view.inputs, ROWS, MANY) else { return view.step(epoch, now, changes) };
+    slices.iter().try_fold((Vec::new(), false), |(mut sum, errors), slice| {
+        let (more, errors_changed) = view.step(epoch, now, slice)?;
+        sum.extend(more);
+        Ok((sum, errors || errors_changed))
+    })
 }
 
+/// The changes of some relations as slices of them; `None` when they have no more than `many` rows.
 fn slices_of(changes: &Changes, inputs: &[ObjectId], rows: usize, many: usize) -> Option<Vec<Changes>> {
     let read = || changes.iter().filter(|(id, _)| inputs.contains(id)).flat_map(|(id, deltas)| deltas.iter().map(|delta| (*id, delta)));
     if read().map(|(_, delta)| delta.0.len()).sum::<usize>() <= many {

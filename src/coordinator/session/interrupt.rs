@@ -192,5 +192,10 @@ mod tests {
         let report = rows.next().await.expect("an item").expect_err("the timeout");
         assert_eq!((report.sqlstate.0, report.message.as_str()), ("57014", "canceling statement due to statement timeout"));
         assert!(rows.next().await.is_none());
+        // Who cannot wait for it sees it too, until the statement is over.
+        let report = interrupt.now().expect("the timeout");
+        assert_eq!((report.sqlstate.0, report.message.as_str()), ("57014", "canceling statement due to statement timeout"));
+        interrupt.rest();
+        assert_eq!(interrupt.now(), None);
     }
 }

@@ -43,6 +43,17 @@ pub struct TopNSpec {
     pub append_only: bool,
 }
 
+impl TopNSpec {
+    /// The groups of the rows, and the key of each.
+    fn groups(&self, rows: &ZSet) -> Result<(Groups, Vec<ArrayRef>), DataflowError> {
+        let columns: Vec<ArrayRef> = self.partition.iter().map(|column| canonical(rows.column(*column))).collect();
+        let groups = if columns.is_empty() { Groups::everything(rows.len()) } else { Groups::of(&columns, rows.len())? };
+        let first = UInt32Array::from(groups.first.clone());
+        let keys = columns.iter().map(|column| take(column, &first, None)).collect::<Result<_, _>>()?;
+        Ok((groups, keys))
+    }
+}
+
 pub struct TopN {
     spec: TopNSpec,
     limit: i64,
@@ -167,11 +178,8 @@ impl Operator for TopN {
             return Ok(Delta::empty(self.spec.schema.clone()));
         }
         // 1. The groups of the change and their rows.
-        let columns: Vec<ArrayRef> = self.spec.partition.iter().map(|c| canonical(delta.column(*c))).collect();
-        let groups = if columns.is_empty() { Groups::everything(delta.len()) } else { Groups::of(&columns, delta.len())? };
+        let (groups, keys) = self.spec.groups(delta)?;
         let count = groups.len();
-        let first = UInt32Array::from(groups.first.clone());
-        let keys = columns.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
         let found = self.rows.lookup(&keys, count)?;
 
         // 2. Both together, in order.

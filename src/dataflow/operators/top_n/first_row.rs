@@ -18,7 +18,6 @@ use crate::dataflow::error::DataflowError;
 use crate::dataflow::operator::{Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::state::{Arrangement, Find, RowAt};
-use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, ZSet};
 
 use super::TopNSpec;
@@ -111,15 +110,12 @@ impl Operator for FirstRow {
             return Err(DataflowError::NegativeWeight { operator: self.name(), weight: *weight, key: "a row that only came".into() });
         }
         // 1. The first of what comes.
-        let columns: Vec<ArrayRef> = self.spec.partition.iter().map(|c| canonical(delta.column(*c))).collect();
-        let groups = if columns.is_empty() { Groups::everything(delta.len()) } else { Groups::of(&columns, delta.len())? };
+        let (groups, keys) = self.spec.groups(delta)?;
         let by: Vec<ArrayRef> = self.order.columns().iter().map(|column| delta.column(*column).clone()).collect();
         let bytes = self.order.bytes(&by)?;
         let first = self.first(delta, &groups, bytes.as_ref())?;
 
         // 2. Against what is there.
-        let rows = UInt32Array::from(groups.first.clone());
-        let keys = columns.iter().map(|column| take(column, &rows, None)).collect::<Result<Vec<_>, _>>()?;
         let (probe, places) = self.rows.find(&keys, groups.len())?;
         let there = self.order.bytes(&self.rows.gather(&places, self.order.columns())?)?;
         let mut stays = vec![false; groups.len()];
