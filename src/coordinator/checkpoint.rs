@@ -129,7 +129,7 @@ impl Driver {
                 feed.worker.checkpointed(writing.epoch, held);
             }
         }
-        self.make_room();
+        self.make_room()?;
         Ok(spent)
     }
 }

@@ -24,6 +24,7 @@ use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::filling::Filling;
+use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
 use super::panicked::panicked;
 use super::published::{Frontier, Published, PublishedRelation};
@@ -84,6 +85,7 @@ pub struct Driver {
     /// What rows took when there was room for them last, and whether it was said that state takes too much.
     pub rows_after_room: usize,
     pub told_of_memory: bool,
+    pub watch: MemoryWatch,
     /// Whether rows are on their way back into memory.
     pub rows_come_back: bool,
     /// What sources have read and no epoch has taken.
@@ -158,6 +160,7 @@ impl Driver {
             let waits = self.writing.is_some() || self.epoch == self.checkpointed;
             let patience = match (self.rows_come_back, waits) {
                 _ if self.filling.is_some() => self.filling.as_ref().filter(|filling| filling.waits).map_or(Duration::ZERO, |_| A_MOMENT),
+                _ if self.sources_wait() => Duration::ZERO,
                 (true, _) => Duration::ZERO,
                 (false, true) => Duration::from_secs(60),
                 (false, false) => due,
@@ -340,16 +343,23 @@ impl Driver {
             .map(|(id, _)| *id)
             .collect();
         for id in waiting {
-            self.seal_source(id, sealed);
+            self.seal_source(id, sealed, self.queues.epoch());
         }
     }
 
-    pub fn seal_source(&mut self, id: ObjectId, sealed: &mut Sealed) {
+    /// Whether records wait for the next epoch that this one left.
+    fn sources_wait(&self) -> bool {
+        self.relations.values().any(|relation| matches!(&relation.kind, RelationKind::Source(s) if !s.queue.is_empty()))
+            && self.filling.as_ref().is_none_or(|filling| !filling.is_far_behind())
+    }
+
+    /// Takes records of about so many bytes that wait.
+    pub fn seal_source(&mut self, id: ObjectId, sealed: &mut Sealed, most: usize) {
         let Some(columns) = self.source_mut(id).map(|source| source.spec.schema.columns.len()) else { return };
         let read = self.followed(id, columns);
         let Some(relation) = self.relations.get_mut(&id) else { return };
         let RelationKind::Source(source) = &mut relation.kind else { return };
-        match source.step(&read) {
+        match source.step(&read, most) {
             Ok(step) => {
                 let dead_letter = source.dead_letter;
                 self.metrics.note_source(id, source.counts);
@@ -372,6 +382,7 @@ impl Driver {
             Err(report) => {
                 tracing::error!(source = %id, "upkeep of a source stopped: {report}");
                 source.worker = None;
+                source.queue.clear();
                 relation.failed = Some(report);
             }
         }

@@ -1,6 +1,7 @@
 //! Memory for state: rows that the store has leave memory when all rows take more than they may.
 //!
-//! Only what a durable checkpoint holds can leave. So when rows take too much, the epochs wait for a checkpoint: it is
+//! What rows may take is little when the process takes much elsewhere ([`super::memory_watch`]). Only what a durable checkpoint
+//! holds can leave. So when rows take too much, the epochs wait for a checkpoint: it is
 //! better that changes wait at their sources than that the process is killed.
 
 use crate::types::Report;
@@ -9,14 +10,25 @@ use super::driver::Driver;
 
 impl Driver {
     /// Evicts what may leave; no checkpoint is on its way.
-    pub fn make_room(&mut self) {
-        let too_much = self.traces.make_room();
+    pub fn make_room(&mut self) -> Result<(), Report> {
+        self.traces.make_room().map_err(|e| e.report())?;
+        let ((held, may_take), (rows, pages)) = (self.traces.held(), self.traces.rows_and_pages());
+        let too_much = held > may_take;
         if too_much && !self.told_of_memory {
-            tracing::warn!("what state holds beside rows (groups, and how rows are found) is more than its part of --memory");
+            let mib = |bytes: usize| bytes >> 20;
+            tracing::warn!(
+                state_mib = mib(held),
+                may_take_mib = mib(may_take),
+                rows_mib = mib(rows + pages),
+                process_mib = self.watch.taken.map_or(0, mib),
+                memory_mib = mib(self.watch.memory),
+                "what state holds beside rows (groups, and how rows are found) is more than its part of --memory"
+            );
         }
         self.told_of_memory = too_much;
-        self.rows_after_room = self.traces.rows_and_pages().0;
+        self.rows_after_room = rows;
         self.rows_come_back = true;
+        Ok(())
     }
 
     /// Some rows come back into memory if there is much room, as after a start; the next ones after the next epoch.
@@ -33,6 +45,14 @@ impl Driver {
 
     /// Waits for a checkpoint when rows take more than they may, and much of that has come since there was room.
     pub fn keep_within_memory(&mut self) -> Result<(), Report> {
+        let (rows, pages) = self.traces.rows_and_pages();
+        if let Some(left) = self.watch.look_around(self.traces.held().0 + rows + pages) {
+            self.traces.may_take(left);
+            // Rows may take less by now than they could when there was room last.
+            if self.traces.is_over() && self.writing.is_none() {
+                self.make_room()?;
+            }
+        }
         if !self.is_over_memory() {
             return Ok(());
         }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const MOST_OF_ONE: usize = 64 << 20;
 /// Bytes that one reading should bring at most, and at least where there is so much.
 const READING: (usize, usize) = (256 << 10, 32 << 20);
+/// So many readings go into one epoch, about.
+const READINGS: usize = 2;
 
 /// The queues of all sources.
 pub struct Queues {
@@ -26,6 +28,16 @@ impl Queues {
         Queues { most, waiting: AtomicUsize::new(0) }
     }
 
+    /// What is read is in memory several times, as text, as columns and as a change.
+    fn reading(&self) -> usize {
+        (self.most / 8).clamp(READING.0, READING.1)
+    }
+
+    /// Bytes of one source that one epoch should take: what an epoch makes of them is all there at once.
+    pub fn epoch(&self) -> usize {
+        self.reading() * READINGS
+    }
+
     pub fn add(self: &Arc<Self>) -> Queue {
         Queue { all: self.clone(), waiting: AtomicUsize::new(0) }
     }
@@ -38,9 +50,9 @@ impl Queue {
         waiting > MOST_OF_ONE || (waiting > 0 && self.all.waiting.load(Ordering::Acquire) > self.all.most)
     }
 
-    /// Bytes that one reading should bring: what is read is in memory several times, as text, as columns and as a change.
+    /// Bytes that one reading should bring.
     pub fn reading(&self) -> usize {
-        (self.all.most / 8).clamp(READING.0, READING.1)
+        self.all.reading()
     }
 
     pub fn come(&self, bytes: usize) {

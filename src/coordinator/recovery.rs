@@ -165,7 +165,7 @@ impl Driver {
                     continue;
                 }
             }
-            self.seal_source(*id, &mut sealed);
+            self.seal_source(*id, &mut sealed, usize::MAX);
             // Where the records were, whatever gaps the reader saw this time.
             sealed.offsets.insert(*id, until.clone());
         }

@@ -138,10 +138,11 @@ impl SourceRelation {
         })
     }
 
-    /// Takes the records that wait. Partitions go in the order of their names, so that the same records give the same
+    /// Takes the records that wait, those of about `most` bytes. Partitions go in the order of their names, so that the same records give the same
     /// change whatever order they came in. `read` is what is read of the rows.
-    pub fn step(&mut self, read: &Projection) -> Result<SourceStep, Report> {
-        let mut batches = std::mem::take(&mut self.queue);
+    pub fn step(&mut self, read: &Projection, most: usize) -> Result<SourceStep, Report> {
+        let count = first_of(self.queue.iter().map(|batch| batch.bytes), most);
+        let mut batches: Vec<SourceBatch> = self.queue.drain(..count).collect();
         if let Some(worker) = &self.worker {
             worker.taken(batches.iter().map(|b| b.bytes).sum());
         }
@@ -174,6 +175,12 @@ impl SourceRelation {
         self.counts.dead += dead.len() as u64;
         Ok(SourceStep { deltas: deltas.into_iter().filter(|delta| !delta.is_empty()).collect(), changed, dead, offsets })
     }
+}
+
+/// How many of the sizes reach so much together, or all; one at least.
+fn first_of(sizes: impl Iterator<Item = usize>, most: usize) -> usize {
+    let before = sizes.scan(0usize, |sum, size| Some(std::mem::replace(sum, *sum + size)));
+    before.enumerate().take_while(|(place, before)| *place == 0 || *before < most).count()
 }
 
 /// The dead letter of a change whose unsent column floe does not know.
@@ -260,5 +267,18 @@ impl Relation {
             RelationKind::Stored(rows) => Some(rows.clone()),
             RelationKind::View(view) => view.rows.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_takes_what_it_should_and_something_always() {
+        for (most, count) in [(0, 1), (1, 1), (10, 1), (11, 2), (15, 2), (16, 3), (17, 4), (usize::MAX, 4)] {
+            assert_eq!(first_of([10, 5, 1, 7].into_iter(), most), count, "{most} bytes");
+        }
+        assert_eq!(first_of([].into_iter(), 5), 0);
     }
 }

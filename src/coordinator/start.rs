@@ -21,6 +21,7 @@ use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
 use super::driver::Driver;
 use super::memory_parts::MemoryParts;
+use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
 use super::published::{Frontier, Published};
 use super::queues::Queues;
@@ -99,6 +100,7 @@ impl Coordinator {
             next_token: 0,
             rows_after_room: 0,
             told_of_memory: false,
+            watch: MemoryWatch::new(config.memory),
             rows_come_back: true,
             queues: Arc::new(Queues::new(parts.queues)),
         };

@@ -221,7 +221,7 @@ fn crashing(plan: &CircuitPlan, schemas: &[SchemaRef], changes: &[Vec<Rel>], exp
             run.traces.dirty(&mut writes).unwrap();
             run.traces.store().write(writes, false).unwrap();
             if rng.random_bool(0.7) {
-                run.traces.evict_down_to(0);
+                run.traces.evict_down_to(0).unwrap();
             }
             (checkpoint, at_checkpoint) = (epoch, (run.rows.clone(), run.errors.clone()));
         }

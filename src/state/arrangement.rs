@@ -15,8 +15,8 @@
 //! A sum of zero leaves the chain; a sum below zero is kept like any other weight. Chunks that have lost half of their
 //! rows are written anew, small deltas fill up a last chunk.
 //!
-//! Rows that the store has may leave memory ([`evict`]); how they are found stays. All that a batch needs of them is read at
-//! once, a page a place.
+//! Rows that the store has may leave memory ([`evict`]), and with them how they are found ([`cold`]): a filter of hashes stays.
+//! All that a batch needs of them is read together, first where they are, then the pages that they are on.
 //!
 //! Readers hold a [`snapshot`](ArrangementSnapshot): the chunks with the bits of the rows that were there. What changes
 //! under it copies a chunk's bits, never its rows. A [`change`] goes in steps that readers need not wait for.
@@ -24,6 +24,7 @@
 mod chains;
 mod change;
 mod chunk;
+mod cold;
 mod compact;
 mod evict;
 mod fetch;
@@ -48,7 +49,7 @@ use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
 pub use chunk::RowAt;
-pub use evict::Clean;
+pub use evict::{Clean, Frozen};
 use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;
@@ -133,8 +134,24 @@ impl Arrangement {
         self.lock().clean()
     }
 
-    pub(super) fn evict(&self, number: u32) {
-        self.lock().evict(number);
+    /// The chunks whose rows are not in memory, but how they are found is.
+    pub(super) fn half_gone(&self) -> Vec<u32> {
+        self.lock().half_gone()
+    }
+
+    /// Puts into `writes` what lets those chunks, which the store has, leave memory. When it is written, and before anything
+    /// changes, [`Arrangement::frozen`] is to be told.
+    pub(super) fn freeze(&self, numbers: &[u32], writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
+        self.lock().freeze(numbers, writes)
+    }
+
+    /// The same for several indexes of chunks that have left, which become one.
+    pub(super) fn melt_together(&self, writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
+        self.lock().melt_together(writes)
+    }
+
+    pub(super) fn frozen(&self, frozen: Frozen) {
+        self.lock().frozen(frozen);
     }
 
     /// The chunks whose rows are not in memory.

@@ -7,7 +7,6 @@ use arrow::array::RecordBatch;
 
 use super::error::StateError;
 use super::fixed_rows::FixedRows;
-use super::page::PAGE;
 use super::shelf::Shelf;
 
 pub struct Body {
@@ -56,9 +55,9 @@ impl Body {
         let _ = self.number.set(number);
     }
 
-    /// Which page a row lies on.
-    pub fn page(&self, row: usize) -> Option<(u64, u32)> {
-        Some((self.number()?, (row / PAGE) as u32))
+    /// Where a row lies in the store, as [`Shelf::fetch`] takes it.
+    pub fn place(&self, row: usize) -> Option<(u64, u32)> {
+        Some((self.number()?, row as u32))
     }
 
     /// The rows, if they are in memory.

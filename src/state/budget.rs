@@ -1,8 +1,10 @@
 //! What state may take of the process's memory, and what rows take of it now.
 //!
-//! Rows of arrangements and of growing relations can be dropped and read again. All else that state holds (how rows are
-//! found, records of groups, cells, sorted traces) stays in memory: what it leaves is what rows and the pages that were
-//! read again may take. When it leaves nearly nothing, rows have an eighth all the same.
+//! Rows of arrangements and of growing relations can be dropped and read again; how they are found goes with them. All else
+//! that state holds (how the others are found, records of groups, cells, sorted traces) stays in memory: what it leaves is what
+//! rows and the pages that were read again may take. When it leaves nearly nothing, rows have an eighth all the same.
+//!
+//! What state may take is a bound, and less than that while the process takes more than was planned for all else.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -14,7 +16,10 @@ const AT_START: usize = 32 << 20;
 pub struct Budget {
     /// Bytes for all state; `usize::MAX` for no bound.
     limit: usize,
-    /// What rows and pages may take, as it was measured last.
+    /// Of these what state may take as long as the process takes so much elsewhere.
+    now_limit: AtomicUsize,
+    /// What state holds beside rows, as it was measured last, and what is left for rows and pages.
+    held: AtomicUsize,
     allowed: AtomicUsize,
     /// What rows in memory take, without pages.
     rows: AtomicUsize,
@@ -22,6 +27,8 @@ pub struct Budget {
     time: AtomicU64,
     /// Chunks whose rows are in the store alone.
     away: AtomicUsize,
+    /// What the indexes take that a start has read.
+    indexes: AtomicUsize,
     pub cache: PageCache,
 }
 
@@ -29,10 +36,13 @@ impl Budget {
     pub fn new(limit: usize) -> Budget {
         let budget = Budget {
             limit,
+            now_limit: AtomicUsize::new(limit),
+            held: AtomicUsize::new(0),
             allowed: AtomicUsize::new(limit),
             rows: AtomicUsize::new(0),
             time: AtomicU64::new(1),
             away: AtomicUsize::new(0),
+            indexes: AtomicUsize::new(0),
             cache: PageCache::default(),
         };
         budget.cache.limit(limit / 4);
@@ -53,6 +63,21 @@ impl Budget {
             true => self.away.fetch_add(1, Ordering::Relaxed),
             false => self.away.fetch_sub(1, Ordering::Relaxed),
         };
+    }
+
+    /// A start has read an index of about so many bytes.
+    pub fn index_comes(&self, bytes: usize) {
+        self.indexes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// It has left memory again.
+    pub fn index_goes(&self, bytes: usize) {
+        self.indexes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether indexes leave too little for rows, as far as a start knows.
+    pub fn indexes_are_too_much(&self) -> bool {
+        self.limit != usize::MAX && self.indexes.load(Ordering::Relaxed) > self.limit / 4
     }
 
     pub fn nothing_is_away(&self) -> bool {
@@ -88,15 +113,37 @@ impl Budget {
         self.limit != usize::MAX && self.rows() > self.room() / 16 * 15
     }
 
-    /// Notes what else state holds; whether that alone is more than state may take.
-    pub fn measured(&self, else_held: usize) -> bool {
-        if self.limit == usize::MAX {
-            return false;
+    /// Notes what state holds beside rows.
+    pub fn measured(&self, held: usize) {
+        self.held.store(held, Ordering::Relaxed);
+        self.divide();
+    }
+
+    /// State may take so many bytes from now on, if that is less than it ever may, and never less than an eighth of it: the
+    /// process takes more elsewhere than was planned for.
+    pub fn may_take(&self, bytes: usize) {
+        if self.limit != usize::MAX {
+            self.now_limit.store(bytes.clamp(self.limit / 8, self.limit), Ordering::Relaxed);
+            self.divide();
         }
-        let allowed = self.limit.saturating_sub(else_held).max(self.limit / 8);
-        self.allowed.store(allowed, Ordering::Relaxed);
-        self.cache.limit(allowed / 4);
-        else_held > self.limit
+    }
+
+    fn divide(&self) {
+        if self.limit != usize::MAX {
+            let allowed = self.limit_now().saturating_sub(self.held()).max(self.limit / 8);
+            self.allowed.store(allowed, Ordering::Relaxed);
+            self.cache.limit(allowed / 4);
+        }
+    }
+
+    /// What all state may take now.
+    pub fn limit_now(&self) -> usize {
+        self.now_limit.load(Ordering::Relaxed)
+    }
+
+    /// What state held beside rows and pages when that was measured last.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 
     pub fn now(&self) -> u64 {

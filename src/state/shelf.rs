@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use hashbrown::HashMap;
 
 use crate::types::{ObjectId, TraceId};
 
@@ -24,14 +23,17 @@ use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
 use super::family::Family;
+use super::fetched::{Fetched, Pages};
 use super::fixed_rows::FixedRows;
 use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
 use super::page::{self, PAGE};
 use super::store::Store;
 use super::writes::Writes;
 
-/// Hashes that a start reads at once, about.
-const HASHES: usize = 1 << 20;
+/// Hashes that are read at once, about.
+const HASHES: usize = 1 << 18;
+/// Pages that are read at once: what a batch needs of them is taken out before the next ones come.
+const PAGES: usize = 32;
 
 pub struct Shelf {
     store: Arc<Store>,
@@ -57,9 +59,6 @@ pub struct PageCounts {
     /// It was read from the store.
     pub read: u64,
 }
-
-/// Pages that were read for one batch, by the chunk's number and the page's.
-pub type Pages = HashMap<(u64, u32), Arc<FixedRows>>;
 
 /// A chunk of the store, as a start sees it.
 pub struct Stored {
@@ -127,10 +126,25 @@ impl Shelf {
         PageCounts { found: self.found.load(Ordering::Relaxed), read: self.read.load(Ordering::Relaxed) }
     }
 
-    /// The pages, each wanted at least once; what the cache does not have is read at once.
-    pub fn pages(&self, mut wanted: Vec<(u64, u32)>) -> Result<Pages, StateError> {
+    /// Those rows, each named by its chunk's number and its place in there, out of the pages that they lie on.
+    pub fn fetch(&self, mut wanted: Vec<(u64, u32)>) -> Result<Fetched, StateError> {
         wanted.sort_unstable();
         wanted.dedup();
+        let mut fetched = Fetched::default();
+        let page = |(chunk, row): (u64, u32)| (chunk, row / PAGE as u32);
+        let by_page: Vec<&[(u64, u32)]> = wanted.chunk_by(|a, b| page(*a) == page(*b)).collect();
+        let mut rest = &wanted[..];
+        for some in by_page.chunks(PAGES) {
+            let pages = self.pages(some.iter().map(|rows| page(rows[0])).collect())?;
+            let (now, later) = rest.split_at(some.iter().map(|rows| rows.len()).sum());
+            fetched.add(&pages, now, (&self.schema, &self.key))?;
+            rest = later;
+        }
+        Ok(fetched)
+    }
+
+    /// The pages, which are sorted; what the cache does not have is read at once.
+    fn pages(&self, mut wanted: Vec<(u64, u32)>) -> Result<Pages, StateError> {
         let mut pages = Pages::with_capacity(wanted.len());
         self.budget.cache.find(&mut wanted, |place, rows| {
             pages.insert(place, rows);
@@ -222,6 +236,16 @@ impl Shelf {
             rest = later;
         }
         Ok(())
+    }
+
+    /// Writes at once, beside checkpoints, none of which is on its way.
+    pub fn write(&self, mut writes: Writes) -> Result<(), StateError> {
+        self.store.write_ahead(&mut writes)?;
+        self.store.write(writes, false)
+    }
+
+    pub fn blobs(&self) -> &Arc<Blobs> {
+        &self.blobs
     }
 
     /// Visits what the store has of the trace in a family, behind those bytes, by the chunk's number.

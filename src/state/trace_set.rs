@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use crate::types::{ObjectId, TraceId};
 
 use super::appended::{self, Appended};
-use super::arrangement::{Arrangement, Find};
+use super::arrangement::{Arrangement, Find, Frozen};
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::cells::{self, Cells};
@@ -30,6 +30,8 @@ const FORM: &[u8] = b"trace/";
 const FORM_VERSION: u8 = 1;
 /// About so many bytes of rows come back at once: nobody should wait long for it.
 const AT_ONCE: usize = 4 << 20;
+/// Nor while so many bytes of indexes are written anew.
+const MUCH: usize = 32 << 20;
 
 /// A handle; clones are the same set.
 #[derive(Clone)]
@@ -246,6 +248,16 @@ impl TraceSet {
         self.budget.presses()
     }
 
+    /// State may take so many bytes from now on, or what it was made for if that is less.
+    pub fn may_take(&self, bytes: usize) {
+        self.budget.may_take(bytes);
+    }
+
+    /// What state holds that does not leave memory, as it was measured last, and what all state may take now.
+    pub fn held(&self) -> (usize, usize) {
+        (self.budget.held(), self.budget.limit_now())
+    }
+
     /// What rows may take.
     pub fn room(&self) -> usize {
         self.budget.room()
@@ -259,41 +271,81 @@ impl TraceSet {
     /// Lets rows leave memory, those first that were not used for the longest time, until there is some room again. Only
     /// while no checkpoint is on its way: what was taken out for one counts as stored.
     ///
-    /// True when all else that state holds is more than it may take.
-    pub fn make_room(&self) -> bool {
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn make_room(&self) -> Result<(), StateError> {
         self.budget.tick();
-        let whole = self.sum(..).bytes;
-        let too_much = self.budget.measured(whole.saturating_sub(self.budget.rows()));
+        self.measure();
         if self.budget.presses() {
-            self.evict_down_to(self.budget.room() / 8 * 7);
+            self.evict_down_to(self.budget.room() / 8 * 7)?;
+            self.measure();
         }
-        too_much
+        Ok(())
+    }
+
+    /// Finds out what state takes beside rows.
+    fn measure(&self) {
+        self.budget.measured(self.sum(..).bytes.saturating_sub(self.budget.rows()));
     }
 
     /// Lets rows leave memory until all that are left take so many bytes, or none can leave.
-    pub fn evict_down_to(&self, bytes: usize) {
-        let members = self.members();
+    pub fn evict_down_to(&self, bytes: usize) -> Result<(), StateError> {
         let mut clean: Vec<(u64, usize, TraceId, usize)> = Vec::new();
-        for (id, member) in members.iter() {
+        let mut arrangements: BTreeMap<TraceId, (Arrangement, Vec<u32>)> = BTreeMap::new();
+        let mut growing: BTreeMap<TraceId, Appended> = BTreeMap::new();
+        for (id, member) in self.members().iter() {
             match &member.state {
                 State::Arrangement(rows) => {
                     clean.extend(rows.clean().into_iter().map(|chunk| (chunk.used, chunk.bytes, *id, chunk.number as usize)));
+                    arrangements.insert(*id, (rows.clone(), rows.half_gone()));
                 }
-                State::Appended(rows) => clean.extend(rows.clean().into_iter().map(|(used, bytes, place)| (used, bytes, *id, place))),
+                State::Appended(rows) => {
+                    clean.extend(rows.clean().into_iter().map(|(used, bytes, place)| (used, bytes, *id, place)));
+                    growing.insert(*id, rows.clone());
+                }
                 State::Trace(_) | State::Cells(_) | State::Records(_) => {}
             }
         }
         clean.sort_unstable();
-        for (_, _, id, chunk) in clean {
-            if self.budget.rows() <= bytes {
+        let mut left = self.budget.rows();
+        for (_, size, id, chunk) in clean {
+            if left <= bytes {
                 break;
             }
-            match members.get(&id).map(|member| &member.state) {
-                Some(State::Arrangement(rows)) => rows.evict(chunk as u32),
-                Some(State::Appended(rows)) => rows.evict(chunk),
-                _ => {}
+            left = left.saturating_sub(size);
+            if let Some(rows) = growing.get(&id) {
+                rows.evict(chunk);
+            }
+            if let Some((_, numbers)) = arrangements.get_mut(&id) {
+                numbers.push(chunk as u32);
             }
         }
+        arrangements.retain(|_, (_, numbers)| !numbers.is_empty());
+        let (mut writes, mut frozen) = (Writes::new(), Vec::new());
+        for (rows, numbers) in arrangements.values() {
+            frozen.extend(rows.freeze(numbers, &mut writes)?.map(|frozen| (rows, frozen)));
+            if writes.bytes() > AT_ONCE {
+                self.freeze(std::mem::take(&mut writes), std::mem::take(&mut frozen))?;
+            }
+        }
+        self.freeze(writes, frozen)?;
+        // Some of the segments become one: what they are is read while that is written.
+        let (mut writes, mut frozen) = (Writes::new(), Vec::new());
+        for (rows, _) in arrangements.values() {
+            frozen.extend(rows.melt_together(&mut writes)?.map(|frozen| (rows, frozen)));
+            if writes.bytes() > MUCH {
+                break;
+            }
+        }
+        self.freeze(writes, frozen)
+    }
+
+    /// Writes what chunks that leave are found by, and has them leave.
+    fn freeze(&self, mut writes: Writes, frozen: Vec<(&Arrangement, Frozen)>) -> Result<(), StateError> {
+        self.store.write_ahead(&mut writes)?;
+        self.store.write(writes, false)?;
+        frozen.into_iter().for_each(|(rows, frozen)| rows.frozen(frozen));
+        Ok(())
     }
 
     /// Reads some rows into memory again, those first that were used last, if there is much room. False when none came back.

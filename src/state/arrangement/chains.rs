@@ -11,8 +11,22 @@ impl Rows {
     /// Makes the rows of a chunk from `start` on findable; those of weight zero are not there. The hashes of the keys of all
     /// its rows are `stored`, or there are none and the rows are in memory.
     pub(super) fn link(&mut self, number: u32, start: usize, stored: &[u64]) -> Result<(), StateError> {
-        let Some(mut chunk) = self.chunks.get_mut(number as usize).and_then(Option::take) else { return Ok(()) };
+        if let Some(chunk) = self.chunks.get(number as usize).and_then(Option::as_ref) {
+            let (live, negative) = chunk.there_from(start);
+            self.live += live;
+            self.negative += negative;
+        }
         self.touch(number);
+        self.link_rows(number, start, stored)
+    }
+
+    /// Makes the rows of a chunk findable again that were in a segment.
+    pub(super) fn link_again(&mut self, number: u32, stored: &[u64]) -> Result<(), StateError> {
+        self.link_rows(number, 0, stored)
+    }
+
+    fn link_rows(&mut self, number: u32, start: usize, stored: &[u64]) -> Result<(), StateError> {
+        let Some(mut chunk) = self.chunks.get_mut(number as usize).and_then(Option::take) else { return Ok(()) };
         let (mut hashes, mut whole_hashes) = (Vec::new(), Vec::new());
         if let Some(rows) = chunk.resident().filter(|_| stored.is_empty()) {
             hashes = rows.keys.hashes();
@@ -47,8 +61,6 @@ impl Rows {
                 }
                 whole.insert_unique(whole_hashes[row], (whole_hashes[row], at), |(hash, _)| *hash);
             }
-            self.live += 1;
-            self.negative += usize::from(chunk.weight(row) < 0);
         }
         self.chunks[number as usize] = Some(chunk);
         Ok(())
@@ -60,6 +72,7 @@ impl Rows {
         if self.whole.is_some() || self.find == Find::ByKey {
             return Ok(());
         }
+        self.thaw_all()?;
         let mut links = Vec::with_capacity(self.live);
         for (number, chunk) in self.chunks.iter_mut().enumerate().filter_map(|(n, chunk)| Some((n as u32, chunk.as_mut()?))) {
             let rows = chunk.live_positions().into_iter();
@@ -98,7 +111,13 @@ impl Rows {
     /// Takes a row out of its chain and out of the tables. `hash` is the one that [`Rows::find_whole`] takes, `key_hash` that
     /// of the row's key.
     pub(super) fn unlink(&mut self, at: RowAt, hash: u64, key_hash: u64) -> Result<(), StateError> {
+        self.history.leave(key_hash, at);
+        self.live -= 1;
         let chunk = self.chunk(at)?;
+        if chunk.cold_in().is_some() {
+            // Its bit says that it is not there.
+            return Ok(());
+        }
         let next = chunk.next(at.row as usize);
         let previous = self.whole.as_ref().map(|_| chunk.previous(at.row as usize));
         if next != NONE && self.whole.is_some() {
@@ -110,8 +129,6 @@ impl Rows {
         {
             entry.remove();
         }
-        self.history.leave(key_hash, at);
-        self.live -= 1;
         Ok(())
     }
 

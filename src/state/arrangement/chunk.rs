@@ -38,6 +38,9 @@ pub struct Chunk {
     view: View,
     /// The view's rows, while they are in memory.
     resident: Option<Arc<FixedRows>>,
+    /// The segment that its rows are found by; they are in no chain then.
+    cold: Option<u64>,
+    /// Empty while it is cold.
     next: Vec<RowAt>,
     /// Empty until rows are taken back.
     previous: Vec<RowAt>,
@@ -136,7 +139,7 @@ impl Chunk {
 
     fn over(body: Body, resident: Option<Arc<FixedRows>>) -> Chunk {
         let next = vec![NONE; body.len()];
-        Chunk { view: View::new(body), resident, next, previous: Vec::new(), changed: false }
+        Chunk { view: View::new(body), resident, cold: None, next, previous: Vec::new(), changed: false }
     }
 
     pub fn view(&self) -> &View {
@@ -150,6 +153,15 @@ impl Chunk {
     /// Rows that are there.
     pub fn live(&self) -> usize {
         self.view.count
+    }
+
+    /// Of the rows from a position on: how many are there, and how many of these less than zero times.
+    pub fn there_from(&self, start: usize) -> (usize, usize) {
+        if start == 0 && self.view.weights.is_none() {
+            return (self.live(), 0);
+        }
+        let weights = (start..self.len()).map(|row| self.weight(row)).filter(|weight| *weight != 0);
+        weights.fold((0, 0), |(live, negative), weight| (live + 1, negative + usize::from(weight < 0)))
     }
 
     pub fn live_positions(&self) -> Vec<usize> {
@@ -170,10 +182,24 @@ impl Chunk {
         self.body().number().is_some()
     }
 
-    /// Lets go of the rows, which the store has.
-    pub fn evict(&mut self) {
+    /// Lets go of the rows, which the store has; they are found by that segment.
+    pub fn freeze(&mut self, segment: u64) {
         self.resident = None;
         self.body().evict();
+        self.cold = Some(segment);
+        (self.next, self.previous) = (Vec::new(), Vec::new());
+    }
+
+    /// The segment that its rows are found by, if they are not in chains.
+    pub fn cold_in(&self) -> Option<u64> {
+        self.cold
+    }
+
+    /// Has room for places in chains again; the segment that its rows were found by.
+    pub fn thaw(&mut self) -> Option<u64> {
+        let segment = self.cold.take()?;
+        self.next = vec![NONE; self.len()];
+        Some(segment)
     }
 
     /// Takes the rows, read again, into memory.
@@ -229,7 +255,7 @@ impl Chunk {
     }
 
     pub fn forget_previous(&mut self) {
-        self.previous.clear();
+        self.previous = Vec::new();
     }
 
     /// Whether the weights have to be written; counts on it being done.

@@ -25,7 +25,7 @@ impl Rows {
         }
         let rows = self.rows_of(chunk)?;
         let kept = chunk.view().all(&rows)?;
-        if self.find == Find::ByKey && kept.len() >= SMALL {
+        if self.find == Find::ByKey && kept.len() >= SMALL && chunk.cold_in().is_none() {
             self.move_rows(number, &kept)?;
             self.free(number);
             return Ok(());
@@ -66,6 +66,7 @@ impl Rows {
         if let Some(chunk) = self.chunks[number as usize].take() {
             self.evicted -= usize::from(chunk.resident().is_none());
             self.gone.extend(chunk.body().number().map(|number| (number, chunk.len())));
+            chunk.cold_in().into_iter().for_each(|segment| self.cold.leave(segment));
         }
         self.touch(number);
         self.last = self.last.filter(|last| *last != number);

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
 
 use super::chunk::{Chunk, RowAt};
+use super::cold::By;
 use super::reach::Reach;
-use super::rows::Rows;
+use super::rows::{Find, Rows};
 
 impl Rows {
     /// Reads what is not in memory of those places.
@@ -19,10 +22,10 @@ impl Rows {
         for at in places {
             let chunk = self.chunk(at)?;
             if chunk.resident().is_none() {
-                wanted.extend(chunk.body().page(at.row as usize));
+                wanted.extend(chunk.body().place(at.row as usize));
             }
         }
-        Ok(Reach::of(self.shelf.pages(wanted)?))
+        Ok(Reach::of(self.shelf.fetch(wanted)?))
     }
 
     /// [`Rows::reach`] of all rows that may equal one with such a hash, as [`Rows::find_whole`] takes it. What is not in
@@ -38,8 +41,22 @@ impl Rows {
                 Ok(false)
             })?;
         }
+        let by = match self.find {
+            Find::ByKey => By::Key,
+            Find::ByRow => By::Row,
+        };
+        let mut cold: HashMap<u64, Vec<RowAt>> = HashMap::new();
+        for (position, at) in self.find_cold(by, hashes)? {
+            let of_hash = cold.entry(hashes[position as usize]).or_default();
+            if !of_hash.contains(&at) {
+                of_hash.push(at);
+                places.push(at);
+            }
+        }
         places.retain(|at| whole.as_ref().is_none_or(|(number, _)| *number != at.chunk));
-        Ok(self.reach(places)?.with(whole))
+        let mut reach = self.reach(places)?;
+        (reach.whole, reach.cold) = (whole, cold);
+        Ok(reach)
     }
 
     /// Where the row lies, which is in memory or was read.

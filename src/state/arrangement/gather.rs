@@ -7,7 +7,6 @@ use hashbrown::HashMap;
 
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
-use crate::state::page::PAGE;
 use crate::zset::ZSet;
 
 use super::chunk::{NONE, RowAt, View};
@@ -16,10 +15,7 @@ use super::reach::Reach;
 /// A chunk as rows are gathered from it: with its rows, when they are in memory.
 pub type Held<'a> = (&'a View, Option<&'a FixedRows>);
 
-/// No page: all rows of a chunk.
-const ALL: u32 = u32::MAX;
-
-/// Where rows are: their chunks and pages, numbered anew, and for each row its chunk or page and its place in there.
+/// Where rows are: their chunks and what was read of others, numbered anew, and for each row one of these and its place in there.
 struct Picks<'a> {
     used: Vec<&'a FixedRows>,
     picks: Vec<(usize, usize)>,
@@ -28,11 +24,11 @@ struct Picks<'a> {
 
 impl<'a> Picks<'a> {
     fn new(found: &[RowAt], reach: &'a Reach, view: impl Fn(u32) -> Option<Held<'a>>) -> Result<Picks<'a>, StateError> {
-        // Only the chunks and pages that are needed.
+        // Only what is needed. Parts that were read are told from chunks by a number that no chunk has.
         let mut used: Vec<&FixedRows> = Vec::new();
         let mut places: HashMap<(u32, u32), usize> = HashMap::new();
         let mut held: Option<(u32, Held)> = None;
-        let mut latest = ((NONE.chunk, ALL), 0);
+        let mut latest = ((NONE.chunk, u32::MAX), 0);
         let mut picks = Vec::with_capacity(found.len());
         let mut weights = Vec::with_capacity(found.len());
         for at in found {
@@ -47,14 +43,20 @@ impl<'a> Picks<'a> {
                 }
             };
             let row = at.row as usize;
-            let key = (at.chunk, if rows.is_some() { ALL } else { (row / PAGE) as u32 });
+            let (key, lies) = match rows {
+                Some(_) => ((at.chunk, 0), row),
+                None => {
+                    let (part, lies) = reach.place(chunk.body(), row)?;
+                    ((NONE.chunk, part), lies)
+                }
+            };
             if latest.0 != key {
                 let place = match places.get(&key) {
                     Some(place) => *place,
                     None => {
                         used.push(match rows {
                             Some(rows) => rows,
-                            None => reach.row(chunk.body(), row)?.0,
+                            None => reach.part(key.1)?,
                         });
                         places.insert(key, used.len() - 1);
                         used.len() - 1
@@ -62,7 +64,7 @@ impl<'a> Picks<'a> {
                 };
                 latest = (key, place);
             }
-            picks.push((latest.1, if rows.is_some() { row } else { row % PAGE }));
+            picks.push((latest.1, lies));
             weights.push(chunk.weight(row));
         }
         Ok(Picks { used, picks, weights })

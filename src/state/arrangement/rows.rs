@@ -13,6 +13,7 @@ use crate::state::shelf::Shelf;
 use crate::zset::{KeyColumns, ZSet};
 
 use super::chunk::{Chunk, NONE, RowAt, View};
+use super::cold::{By, Cold, named};
 use super::gather::Held;
 use super::history::History;
 use super::reach::Reach;
@@ -47,6 +48,8 @@ pub struct Rows {
     pub(super) shelf: Arc<Shelf>,
     /// Chunks whose rows are not in memory.
     pub(super) evicted: usize,
+    /// The index of those whose rows are not in chains either.
+    pub(super) cold: Cold,
     /// The chunks as readers see them, by number; those in `unseen` are other ones by now.
     views: Vector<Option<View>>,
     unseen: Vec<u32>,
@@ -72,6 +75,7 @@ impl Rows {
             gone: Vec::new(),
             shelf: Arc::new(shelf),
             evicted: 0,
+            cold: Cold::default(),
             views: Vector::new(),
             unseen: Vec::new(),
             history: History::default(),
@@ -88,7 +92,7 @@ impl Rows {
         let chunks: usize = self.chunks.iter().flatten().map(Chunk::bytes).sum();
         let tables = self.heads.capacity() + self.whole.as_ref().map_or(0, HashTable::capacity);
         // Rows that readers alone still hold are counted too.
-        chunks + tables * (size_of::<(u64, RowAt)>() + 1) + self.history.bytes() + self.shelf.resident_bytes()
+        chunks + tables * (size_of::<(u64, RowAt)>() + 1) + self.cold.bytes() + self.history.bytes() + self.shelf.resident_bytes()
     }
 
     /// The chunks as they are now, by number.
@@ -254,13 +258,35 @@ impl Rows {
     /// The row that equals row `row` of `rows` in all columns. `hash` is that of its key or of all its columns, as rows are
     /// found here; `reach` has what is not in memory of the rows that may be it.
     pub(super) fn find_whole(&self, hash: u64, rows: &KeyColumns, row: usize, reach: &Reach) -> Result<Option<RowAt>, StateError> {
-        self.each_candidate(hash, |at| {
+        let is_it = |at: RowAt| -> Result<bool, StateError> {
             let (others, other) = self.row(reach, at)?;
             Ok(others.whole()?.equals(other, rows, row))
-        })
+        };
+        if let Some(at) = self.each_candidate(hash, is_it)? {
+            return Ok(Some(at));
+        }
+        for at in reach.cold.get(&hash).into_iter().flatten() {
+            if self.chunk(*at)?.view().is_live(at.row as usize) && is_it(*at)? {
+                return Ok(Some(*at));
+            }
+        }
+        Ok(None)
     }
 
-    /// Goes through the rows that may equal one of that hash, until `is_it` says that one does.
+    /// The places that segments know for those hashes, each with the position of the hash, in the order of these.
+    pub(super) fn find_cold(&self, by: By, hashes: &[u64]) -> Result<Vec<(u32, RowAt)>, StateError> {
+        if self.cold.is_empty() {
+            return Ok(Vec::new());
+        }
+        let named = named(&self.cold.segments(), by, hashes)?.into_iter();
+        let is_there = |at: RowAt, segment: u64| {
+            let chunk = self.chunks.get(at.chunk as usize).and_then(Option::as_ref);
+            chunk.is_some_and(|chunk| chunk.cold_in() == Some(segment) && chunk.view().is_live(at.row as usize))
+        };
+        Ok(named.filter(|(_, at, segment)| is_there(*at, *segment)).map(|(position, at, _)| (position, at)).collect())
+    }
+
+    /// Goes through the rows in chains that may equal one of that hash, until `is_it` says that one does.
     pub(super) fn each_candidate(
         &self,
         hash: u64,
@@ -288,14 +314,16 @@ impl Rows {
     pub fn find(&self, probes: &KeyColumns) -> Result<(Vec<u32>, Vec<RowAt>, Reach), StateError> {
         let (mut probe, mut found) = (Vec::new(), Vec::new());
         let mut far = Vec::new();
-        for (number, hash) in probes.hashes().into_iter().enumerate() {
+        let hashes = probes.hashes();
+        let mut cold = self.find_cold(By::Key, &hashes)?.into_iter().peekable();
+        for (number, hash) in hashes.into_iter().enumerate() {
             let mut at = self.head(hash);
             while at != NONE {
                 let (chunk, row) = (self.chunk(at)?, at.row as usize);
                 let may_be_it = match chunk.resident() {
                     Some(rows) => rows.keys.equals(row, probes, number),
                     None => {
-                        far.extend(chunk.body().page(row));
+                        far.extend(chunk.body().place(row));
                         true
                     }
                 };
@@ -305,11 +333,16 @@ impl Rows {
                 }
                 at = chunk.next(row);
             }
+            while let Some((_, at)) = cold.next_if(|(probe, _)| *probe == number as u32) {
+                far.extend(self.chunk(at)?.body().place(at.row as usize));
+                probe.push(number as u32);
+                found.push(at);
+            }
         }
         if far.is_empty() {
             return Ok((probe, found, Reach::default()));
         }
-        let reach = Reach::of(self.shelf.pages(far)?);
+        let reach = Reach::of(self.shelf.fetch(far)?);
         let mut kept = 0;
         for i in 0..found.len() {
             let (rows, row) = self.row(&reach, found[i])?;
@@ -323,11 +356,11 @@ impl Rows {
         Ok((probe, found, reach))
     }
 
-    /// The places of all rows whose keys have the hash.
-    pub fn of_hash(&self, hash: u64, into: &mut Vec<RowAt>) -> Result<(), StateError> {
+    /// The places of all rows in chains whose keys have the hash, each with that number.
+    pub fn of_hash(&self, hash: u64, number: u32, into: &mut Vec<(u32, RowAt)>) -> Result<(), StateError> {
         let mut at = self.head(hash);
         while at != NONE {
-            into.push(at);
+            into.push((number, at));
             at = self.chunk(at)?.next(at.row as usize);
         }
         Ok(())

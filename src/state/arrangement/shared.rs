@@ -132,7 +132,7 @@ mod tests {
                     traces.dirty(&mut writes).unwrap();
                     traces.store().write(writes, false).unwrap();
                     if evict {
-                        traces.evict_down_to(0);
+                        traces.evict_down_to(0).unwrap();
                     }
                 }
             }

@@ -14,6 +14,7 @@ use crate::zset::text::print;
 use crate::zset::{KeyColumns, ZSet};
 
 use super::chunk::{RowAt, View};
+use super::cold::{By, named};
 use super::gather::gather;
 use super::history::Pin;
 use super::reach::Reach;
@@ -88,11 +89,11 @@ impl ArrangementSnapshot {
         for at in &found {
             let Some(view) = self.view(at.chunk) else { continue };
             if held.entry(at.chunk).or_insert_with(|| view.body().rows()).is_none() {
-                far.extend(view.body().page(at.row as usize));
+                far.extend(view.body().place(at.row as usize));
             }
         }
         let reach = match far.first().zip(self.view(found.first().map_or(0, |at| at.chunk))) {
-            Some((_, view)) => Reach::of(view.body().shelf().pages(far)?),
+            Some((_, view)) => Reach::of(view.body().shelf().fetch(far)?),
             None => Reach::default(),
         };
         let of_chunk = |number: u32| Some((self.view(number)?, held.get(&number).and_then(Option::as_deref)));
@@ -114,28 +115,39 @@ impl ArrangementSnapshot {
         Ok(Matches { probe: UInt32Array::from(probe), rows: gather(&self.schema, &found, &reach, of_chunk)? })
     }
 
-    /// The places that were there then and whose keys have the probes' hashes, found by the chains and the history of now.
+    /// The places that were there then and whose keys have the probes' hashes, found by the chains, the segments and the
+    /// history of now.
     fn candidates(&self, keys: &[ArrayRef], count: usize) -> Result<(KeyColumns, Vec<u32>, Vec<RowAt>), StateError> {
-        let (mut probe, mut found) = (Vec::new(), Vec::new());
+        let mut places: Vec<(u32, RowAt)> = Vec::new();
         let now = self.now.read();
         let probes = now.probes(keys, count)?;
         let hashes = probes.hashes();
         let mut gone: HashMap<u64, Vec<RowAt>> = HashMap::new();
-        let mut history = now.history.gone_since(&self.pin).peekable();
-        if history.peek().is_some() {
-            gone.extend(hashes.iter().map(|hash| (*hash, Vec::new())));
-            for (hash, at) in history {
-                gone.get_mut(&hash).into_iter().for_each(|places| places.push(at));
+        {
+            let mut history = now.history.gone_since(&self.pin).peekable();
+            if history.peek().is_some() {
+                gone.extend(hashes.iter().map(|hash| (*hash, Vec::new())));
+                history.for_each(|(hash, at)| gone.get_mut(&hash).into_iter().for_each(|places| places.push(at)));
             }
         }
-        for (number, hash) in hashes.iter().enumerate() {
-            let mut candidates = gone.get(hash).cloned().unwrap_or_default();
-            now.of_hash(*hash, &mut candidates)?;
-            for (i, at) in candidates.iter().enumerate() {
+        for (number, hash) in (0..).zip(&hashes) {
+            places.extend(gone.get(hash).into_iter().flatten().map(|at| (number, *at)));
+            now.of_hash(*hash, number, &mut places)?;
+        }
+        let segments = now.cold.segments();
+        drop(now);
+        if !segments.is_empty() {
+            // A place may have been left since, or be another chunk's by now: the rows themselves tell.
+            places.extend(named(&segments, By::Key, &hashes)?.into_iter().map(|(number, at, _)| (number, at)));
+            places.sort_by_key(|(number, _)| *number);
+        }
+        let (mut probe, mut found) = (Vec::new(), Vec::new());
+        for candidates in places.chunk_by(|(a, _), (b, _)| a == b) {
+            for (i, (number, at)) in candidates.iter().enumerate() {
                 let then = self.view(at.chunk).is_some_and(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
                 // A place that was left may have been taken again.
-                if then && !candidates[..i].contains(at) {
-                    probe.push(number as u32);
+                if then && !candidates[..i].iter().any(|(_, before)| before == at) {
+                    probe.push(*number);
                     found.push(*at);
                 }
             }

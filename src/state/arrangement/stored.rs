@@ -6,7 +6,8 @@
 //!                                             or "w" and a weight a row, 8 bytes big endian
 //! ```
 //!
-//! A start reads the weights and the hashes of keys. Of the rows it reads few: the others come back when there is time.
+//! A start reads the weights and the hashes of keys, and indexes that do not fit into memory go back to the store at once. Of
+//! the rows it reads few: the others come back when there is time.
 
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
@@ -20,6 +21,8 @@ use super::chunk::Chunk;
 use super::rows::{Find, Rows};
 
 const WEIGHTS: &[u8] = b"w";
+/// What the index of a row takes in memory, about.
+const INDEX_BYTES: usize = 32;
 
 impl Rows {
     /// What the store holds.
@@ -28,6 +31,7 @@ impl Rows {
         let shelf = rows.shelf.clone();
         let broken = || StateError::corrupted(format!("weights of arrangement {} cannot be read", shelf.id()));
         let mut weights: HashMap<u64, Vec<u8>> = HashMap::new();
+        let mut index = 0;
         shelf.each(Family::Trace, WEIGHTS, &mut |number, value| {
             weights.insert(number, value.to_vec());
             Ok(())
@@ -39,7 +43,14 @@ impl Rows {
             }
             rows.evicted += 1;
             let number = rows.place(chunk);
-            rows.link(number, 0, &hashes)
+            rows.link(number, 0, &hashes)?;
+            index += stored.rows * INDEX_BYTES;
+            shelf.budget().index_comes(stored.rows * INDEX_BYTES);
+            if shelf.budget().indexes_are_too_much() {
+                shelf.budget().index_goes(std::mem::take(&mut index));
+                rows.freeze_all()?;
+            }
+            Ok(())
         })?;
         if !weights.is_empty() {
             return Err(broken());

@@ -124,7 +124,7 @@ fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
         growing.insert(&parse("k int8, v text", &many)).unwrap();
     }
     checkpoint(&set);
-    set.evict_down_to(0);
+    set.evict_down_to(0).unwrap();
     assert!(set.usage(ObjectId(7)).evicted > 0);
     let (some, all) = (arranged.snapshot(), growing.snapshot());
     drop((arranged, growing));
@@ -152,7 +152,7 @@ fn what_a_process_left_dead_is_deleted_by_the_next() {
     set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
     set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
     checkpoint(&set);
-    set.evict_down_to(0);
+    set.evict_down_to(0).unwrap();
     let held = set.appended(id(7, 0), rows.schema()).unwrap();
     let mut writes = Writes::new();
     set.drop_object(ObjectId(7), &mut writes).unwrap();
