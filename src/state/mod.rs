@@ -23,7 +23,6 @@ mod fixed_rows;
 pub mod ipc;
 pub mod journal;
 pub mod key_layout;
-mod key_space;
 mod memory;
 mod page;
 mod page_cache;

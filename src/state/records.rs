@@ -1,18 +1,23 @@
 //! Records: a few bytes of fixed size by key. What is kept of a group, a degree, a count.
 //!
-//! A key's record has a slot, a number that stays its own until it is removed. Keys and records lie in blocks, the index
-//! is a table of slots by the hash of the key: no allocation a record, and nothing is moved when one is changed.
-//! Touched slots are noted once; a checkpoint writes those records and forgets the notes.
+//! A key's record has a slot, a number that stays its own until it is removed. Slots next to each other make a page, in which
+//! keys and records lie; the index is a table of slots by the hash of the key: no allocation a record, and nothing is moved
+//! when one is changed. Touched slots are noted once; a checkpoint writes those records and forgets the notes.
 //!
-//! In the store slots lie as they do here, so that they come back with their numbers. Slots next to each other make a
-//! page. A page of which much was touched is written whole, as new records nearly always are; a single record that was
-//! touched is written beside its page, and counts before it.
+//! In the store slots lie as they do here, so that they come back with their numbers. A page of which much was touched is
+//! written whole, as new records nearly always are; a single record that was touched is written beside its page, and counts
+//! before it.
+//!
+//! Pages that the store has whole may leave memory; the index stays. Whoever is going to look for keys has the pages read
+//! that they may be on, all at once ([`RecordTable::fetch`]): they stay until rows and pages have to leave again.
 //!
 //! ```text
-//! trace | "p" | page, 4 bytes                 -> for each record: slot in the page, 1 byte | entry
+//! trace | "p" | page, 4 bytes                 -> a page, see page.rs
 //! trace | "s" | page, 4 bytes | slot, 1 byte  -> entry; empty for a record of the page that is gone
-//! entry: length of the key, 4 bytes little endian | key | record
 //! ```
+
+mod page;
+mod stored;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -21,12 +26,13 @@ use hashbrown::HashTable;
 use crate::types::TraceId;
 use crate::zset::key_columns::hash_bytes;
 
+use super::budget::Budget;
 use super::error::StateError;
-use super::family::Family;
-use super::key_layout::{entry_key, entry_of, trace_prefix};
-use super::key_space::{KeyPlace, KeySpace};
+use super::shelf::PageCounts;
 use super::store::Store;
 use super::writes::Writes;
+
+use page::{KeyPlace, PAGE, Page};
 
 /// A handle; clones are the same records. Made by [`super::TraceSet::records`].
 #[derive(Clone)]
@@ -37,22 +43,25 @@ pub struct Records {
 
 /// The records themselves, locked for a step.
 pub struct RecordTable {
+    id: TraceId,
     width: usize,
     index: HashTable<u32>,
     slots: Vec<Slot>,
-    /// Records of [`BLOCK`] slots each.
-    blocks: Vec<Box<[u8]>>,
-    keys: KeySpace,
-    free: Vec<u32>,
-    dirty: Vec<u32>,
     pages: Vec<Page>,
-}
-
-/// What the store has of a page.
-#[derive(Clone, Copy, Default)]
-struct Page {
-    whole: bool,
-    singles: bool,
+    /// Slots without a record, on pages that are in memory.
+    free: Vec<u32>,
+    live: usize,
+    dirty: Vec<u32>,
+    /// Pages that are to be written whole, so that they can leave memory.
+    to_write: Vec<u32>,
+    store: Arc<Store>,
+    budget: Arc<Budget>,
+    /// Bytes of pages in memory, and of those that are in the store alone.
+    resident: usize,
+    evicted: usize,
+    /// How many pages are in the store alone.
+    away: usize,
+    counts: PageCounts,
 }
 
 #[derive(Clone, Copy)]
@@ -63,19 +72,23 @@ struct Slot {
     dirty: bool,
 }
 
-const BLOCK: usize = 4096;
-/// Slots of a page.
-const PAGE: usize = 256;
-/// So many touched records have a page written whole.
-const MANY: usize = 24;
-const PAGES: u8 = b'p';
-const SINGLES: u8 = b's';
 /// What a record costs beyond its bytes and its key's: the slot, and its share of the index. An estimate.
 const SLOT_BYTES: usize = size_of::<Slot>() + 6;
 
 impl Records {
-    pub(super) fn new(id: TraceId, table: RecordTable) -> Records {
-        Records { id, table: Arc::new(Mutex::new(table)) }
+    pub(super) fn new(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> Records {
+        Records::of(RecordTable::new(id, width, store, budget))
+    }
+
+    /// With what the store holds of them.
+    pub(super) fn load(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> Result<Records, StateError> {
+        let mut table = RecordTable::new(id, width, store, budget);
+        table.load()?;
+        Ok(Records::of(table))
+    }
+
+    fn of(table: RecordTable) -> Records {
+        Records { id: table.id, table: Arc::new(Mutex::new(table)) }
     }
 
     pub fn id(&self) -> TraceId {
@@ -99,6 +112,12 @@ impl Records {
         self.lock().bytes()
     }
 
+    /// What pages took that are in the store alone, and how often one was wanted.
+    pub fn evicted(&self) -> (usize, PageCounts) {
+        let table = self.lock();
+        (table.evicted, table.counts)
+    }
+
     pub(super) fn fingerprint(width: usize) -> String {
         format!("records of {width} bytes in pages")
     }
@@ -108,63 +127,53 @@ impl Records {
     }
 
     pub(super) fn write_changes(&self, writes: &mut Writes) {
-        self.lock().write_changes(self.id, writes);
+        self.lock().write_changes(writes);
+    }
+
+    /// The pages that may leave memory while no checkpoint is on its way: when each was used, its bytes, and its number.
+    /// With `all`, those that could not for what the store has of them will be able to after the next one.
+    pub(super) fn clean(&self, all: bool) -> Vec<(u64, usize, usize)> {
+        self.lock().clean(all)
+    }
+
+    pub(super) fn evict(&self, pages: &[u32]) {
+        self.lock().evict(pages);
+    }
+
+    /// The pages that are not in memory, as [`Records::clean`] tells of others.
+    pub(super) fn away(&self) -> Vec<(u64, usize, usize)> {
+        self.lock().pages_away()
+    }
+
+    /// Reads a page into memory.
+    pub(super) fn hold(&self, page: usize) -> Result<(), StateError> {
+        self.lock().read(vec![page as u32])
     }
 }
 
 impl RecordTable {
-    pub(super) fn new(width: usize) -> RecordTable {
+    fn new(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> RecordTable {
         RecordTable {
+            id,
             width,
             index: HashTable::new(),
             slots: Vec::new(),
-            blocks: Vec::new(),
-            keys: KeySpace::default(),
-            free: Vec::new(),
-            dirty: Vec::new(),
             pages: Vec::new(),
+            free: Vec::new(),
+            live: 0,
+            dirty: Vec::new(),
+            to_write: Vec::new(),
+            store,
+            budget,
+            resident: 0,
+            evicted: 0,
+            away: 0,
+            counts: PageCounts::default(),
         }
-    }
-
-    /// What the store holds.
-    pub(super) fn load(store: &Store, id: TraceId, width: usize) -> Result<RecordTable, StateError> {
-        let mut table = RecordTable::new(width);
-        let broken = || StateError::corrupted(format!("a record of trace {id} cannot be read"));
-        // Pages come before the single records that count before them.
-        store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {
-            let (kind, rest) = entry_of(key).and_then(<[u8]>::split_first).ok_or_else(broken)?;
-            let (page, slot) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
-            let page = u32::from_be_bytes(*page);
-            let known = table.page(page as usize);
-            match (*kind, slot) {
-                (PAGES, []) => {
-                    known.whole = true;
-                    let mut rest = value;
-                    while let Some((slot, after)) = rest.split_first() {
-                        rest = table.take_stored(page, *slot, after).ok_or_else(broken)?;
-                    }
-                }
-                (SINGLES, [slot]) => {
-                    known.singles = true;
-                    match value {
-                        [] => table.forget_stored(page, *slot),
-                        entry => table.take_stored(page, *slot, entry).filter(|rest| rest.is_empty()).map(drop).ok_or_else(broken)?,
-                    }
-                }
-                _ => return Err(broken()),
-            }
-            Ok(())
-        })?;
-        table.free = (0..table.slots.len() as u32).rev().filter(|slot| !table.slots[*slot as usize].live).collect();
-        for slot in (0..table.slots.len() as u32).filter(|slot| table.slots[*slot as usize].live) {
-            let slots = &table.slots;
-            table.index.insert_unique(slots[slot as usize].hash, slot, |slot| slots[*slot as usize].hash);
-        }
-        Ok(table)
     }
 
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.live
     }
 
     pub fn is_empty(&self) -> bool {
@@ -172,17 +181,50 @@ impl RecordTable {
     }
 
     pub fn bytes(&self) -> usize {
-        self.slots.len() * SLOT_BYTES + self.blocks.len() * BLOCK * self.width + self.keys.bytes()
+        self.slots.len() * SLOT_BYTES + self.pages.len() * size_of::<Page>() + self.resident
+    }
+
+    /// Whether all pages are in memory: nothing has to be fetched.
+    pub fn is_resident(&self) -> bool {
+        self.away == 0
+    }
+
+    /// Reads the pages that those keys may be on, if they are not in memory.
+    pub fn fetch<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
+        if self.is_resident() {
+            return Ok(());
+        }
+        let mut wanted = Vec::new();
+        for hash in keys.map(hash_bytes) {
+            let slots = self.index.iter_hash(hash).filter(|slot| self.slots[**slot as usize].hash == hash);
+            wanted.extend(slots.map(|slot| *slot / PAGE as u32));
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let count = wanted.len();
+        wanted.retain(|page| self.pages[*page as usize].away.is_some());
+        self.counts.found += (count - wanted.len()) as u64;
+        self.read(wanted)
     }
 
     /// The key's slot, if it has a record.
-    pub fn find(&self, key: &[u8]) -> Option<u32> {
+    ///
+    /// # Errors
+    /// When the page that it may be on is not in memory: nobody fetched it.
+    pub fn find(&self, key: &[u8]) -> Result<Option<u32>, StateError> {
         let hash = hash_bytes(key);
+        let mut unread = false;
         let is_it = |slot: &u32| {
-            let slot = &self.slots[*slot as usize];
-            slot.hash == hash && self.keys.get(slot.key) == key
+            let (slot, page) = (&self.slots[*slot as usize], &self.pages[*slot as usize / PAGE]);
+            let same = slot.hash == hash;
+            unread |= same && page.away.is_some();
+            same && !unread && page.key(slot.key) == key
         };
-        self.index.find(hash, is_it).copied()
+        let found = self.index.find(hash, is_it).copied();
+        match unread {
+            true => Err(StateError::Misuse("records were looked for that nobody had fetched".to_string())),
+            false => Ok(found),
+        }
     }
 
     /// Gives the key, which has none, a record of zeros; its slot.
@@ -193,8 +235,7 @@ impl RecordTable {
     }
 
     pub fn record(&self, slot: u32) -> &[u8] {
-        let at = slot as usize % BLOCK * self.width;
-        &self.blocks[slot as usize / BLOCK][at..at + self.width]
+        self.pages[slot as usize / PAGE].record(slot as usize % PAGE, self.width)
     }
 
     /// The record, to be changed.
@@ -209,91 +250,65 @@ impl RecordTable {
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
             entry.remove();
         }
-        self.keys.free(key);
         self.slots[slot as usize].live = false;
+        self.live -= 1;
         self.touch(slot);
         self.record_bytes(slot).fill(0);
         self.free.push(slot);
-        self.compact_keys();
-    }
-
-    /// All keys with their records, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let live = (0u32..).zip(&self.slots).filter(|(_, slot)| slot.live);
-        live.map(|(number, slot)| (self.keys.get(slot.key), self.record(number)))
+        self.free_key(slot as usize / PAGE, key);
     }
 
     fn record_bytes(&mut self, slot: u32) -> &mut [u8] {
-        let at = slot as usize % BLOCK * self.width;
-        &mut self.blocks[slot as usize / BLOCK][at..at + self.width]
+        self.pages[slot as usize / PAGE].record_mut(slot as usize % PAGE, self.width)
     }
 
     fn place(&mut self, key: &[u8]) -> u32 {
         let hash = hash_bytes(key);
-        let new = Slot { hash, key: self.keys.add(key), live: true, dirty: false };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                let noted = self.slots[slot as usize].dirty;
-                self.slots[slot as usize] = Slot { dirty: noted, ..new };
-                slot
-            }
-            None => {
-                self.slots.push(new);
-                self.make_room();
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        self.give(slot as usize, hash, key);
         let slots = &self.slots;
         self.index.insert_unique(hash, slot, |slot| slots[*slot as usize].hash);
         slot
     }
 
-    /// Blocks for all slots.
-    fn make_room(&mut self) {
-        while self.slots.len() > self.blocks.len() * BLOCK {
-            self.blocks.push(vec![0; BLOCK * self.width].into());
+    /// Gives the slot to a key; its page is in memory, or new.
+    fn give(&mut self, slot: usize, hash: u64, key: &[u8]) {
+        self.reach(slot);
+        let key = self.change_page(slot / PAGE, |page, width| {
+            page.open(width);
+            let place = page.add_key(key);
+            if slot % PAGE == PAGE - 1 {
+                page.is_full();
+            }
+            place
+        });
+        let Slot { dirty, .. } = self.slots[slot];
+        self.slots[slot] = Slot { hash, key, live: true, dirty };
+        self.live += 1;
+    }
+
+    /// Slots and pages up to that one.
+    fn reach(&mut self, slot: usize) {
+        if slot >= self.slots.len() {
+            self.slots.resize(slot + 1, Slot { hash: 0, key: KeyPlace::default(), live: false, dirty: false });
+        }
+        if slot / PAGE >= self.pages.len() {
+            self.pages.resize_with(slot / PAGE + 1, Page::default);
         }
     }
 
-    fn page(&mut self, page: usize) -> &mut Page {
-        if page >= self.pages.len() {
-            self.pages.resize(page + 1, Page::default());
+    /// Does something to a page and counts what it takes.
+    fn change_page<T>(&mut self, page: usize, change: impl FnOnce(&mut Page, usize) -> T) -> T {
+        let page = &mut self.pages[page];
+        let before = page.bytes();
+        let changed = change(page, self.width);
+        let after = page.bytes();
+        if after != before {
+            self.resident = self.resident + after - before;
+            self.budget.more(after);
+            self.budget.less(before);
         }
-        &mut self.pages[page]
-    }
-
-    /// Takes in a stored entry; what is behind it. `None` when it is none.
-    fn take_stored<'a>(&mut self, page: u32, slot: u8, entry: &'a [u8]) -> Option<&'a [u8]> {
-        let (len, rest) = entry.split_first_chunk::<4>()?;
-        let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        let (record, rest) = rest.split_at_checked(self.width)?;
-        let number = page as usize * PAGE + usize::from(slot);
-        if number >= self.slots.len() {
-            let none = Slot { hash: 0, key: KeyPlace::default(), live: false, dirty: false };
-            self.slots.resize(number + 1, none);
-            self.make_room();
-        }
-        self.forget_stored(page, slot);
-        self.slots[number] = Slot { hash: hash_bytes(key), key: self.keys.add(key), live: true, dirty: false };
-        self.record_bytes(number as u32).copy_from_slice(record);
-        Some(rest)
-    }
-
-    fn forget_stored(&mut self, page: u32, slot: u8) {
-        let number = page as usize * PAGE + usize::from(slot);
-        if let Some(slot) = self.slots.get_mut(number).filter(|slot| slot.live) {
-            slot.live = false;
-            let key = slot.key;
-            self.keys.free(key);
-            self.record_bytes(number as u32).fill(0);
-        }
-    }
-
-    fn put_entry(&self, slot: u32, out: &mut Vec<u8>) {
-        let key = self.keys.get(self.slots[slot as usize].key);
-        out.extend_from_slice(&(key.len() as u32).to_le_bytes());
-        out.extend_from_slice(key);
-        out.extend_from_slice(self.record(slot));
+        changed
     }
 
     fn touch(&mut self, slot: u32) {
@@ -301,62 +316,30 @@ impl RecordTable {
         if !*noted {
             *noted = true;
             self.dirty.push(slot);
+            let page = &mut self.pages[slot as usize / PAGE];
+            page.touched += 1;
+            page.used = self.budget.now();
         }
     }
 
-    /// Writes the keys anew when most of their space is of keys that are gone.
-    fn compact_keys(&mut self) {
-        if !self.keys.is_wasteful() {
-            return;
+    /// The key is not asked for any more; keys are written anew when most of a page's are gone.
+    fn free_key(&mut self, page: usize, key: KeyPlace) {
+        self.pages[page].free_key(key);
+        if self.pages[page].is_wasteful() {
+            let mut slots = std::mem::take(&mut self.slots);
+            let end = slots.len().min((page + 1) * PAGE);
+            let live = slots[page * PAGE..end].iter_mut().filter(|slot| slot.live).map(|slot| &mut slot.key);
+            self.change_page(page, |page, _| page.compact_keys(live));
+            self.slots = slots;
         }
-        let mut keys = KeySpace::default();
-        for slot in self.slots.iter_mut().filter(|slot| slot.live) {
-            slot.key = keys.add(self.keys.get(slot.key));
-        }
-        self.keys = keys;
     }
+}
 
-    fn write_changes(&mut self, id: TraceId, writes: &mut Writes) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_unstable();
-        let at = |kind: u8, page: usize| entry_key(id, &[&[kind][..], &(page as u32).to_be_bytes()].concat());
-        for touched in dirty.chunk_by(|a, b| *a as usize / PAGE == *b as usize / PAGE) {
-            let number = touched[0] as usize / PAGE;
-            let page = *self.page(number);
-            touched.iter().for_each(|slot| self.slots[*slot as usize].dirty = false);
-            let slots = number * PAGE..self.slots.len().min((number + 1) * PAGE);
-            let live = self.slots[slots.clone()].iter().filter(|slot| slot.live).count();
-            if touched.len() < MANY && live > 0 {
-                for slot in touched {
-                    let mut key = at(SINGLES, number);
-                    key.push((*slot as usize % PAGE) as u8);
-                    let mut entry = Vec::new();
-                    if self.slots[*slot as usize].live {
-                        self.put_entry(*slot, &mut entry);
-                    }
-                    match entry.is_empty() && !page.whole {
-                        true => writes.delete(Family::Trace, key),
-                        false => writes.put(Family::Trace, key, entry),
-                    }
-                }
-                self.page(number).singles = true;
-                continue;
-            }
-            if page.singles {
-                writes.delete_prefix(Family::Trace, at(SINGLES, number));
-            }
-            if live > 0 {
-                let mut entries = Vec::with_capacity(live * (self.width + 24));
-                for slot in slots.filter(|slot| self.slots[*slot].live) {
-                    entries.push((slot % PAGE) as u8);
-                    self.put_entry(slot as u32, &mut entries);
-                }
-                writes.put(Family::Trace, at(PAGES, number), entries);
-            } else if page.whole {
-                writes.delete(Family::Trace, at(PAGES, number));
-            }
-            *self.page(number) = Page { whole: live > 0, singles: false };
-        }
+impl Drop for RecordTable {
+    fn drop(&mut self) {
+        self.budget.less(self.resident);
+        // Who counts what is in the store alone need not come back to it.
+        (0..self.away).for_each(|_| self.budget.away(false));
     }
 }
 

@@ -17,7 +17,7 @@ use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
 use super::record;
-use super::records::{RecordTable, Records};
+use super::records::Records;
 use super::resident::Resident;
 use super::shape::Shape;
 use super::shelf::{PageCounts, Shelf, chunks_of};
@@ -135,8 +135,9 @@ impl TraceSet {
     /// records.
     pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
         let known = |state: &State| if let State::Records(records) = state { Some(records.clone()) } else { None };
-        self.member(id, Records::fingerprint(width), known, State::Records, |stored| {
-            Ok(Records::new(id, if stored { RecordTable::load(&self.store, id, width)? } else { RecordTable::new(width) }))
+        self.member(id, Records::fingerprint(width), known, State::Records, |stored| match stored {
+            true => Records::load(id, width, self.store.clone(), self.budget.clone()),
+            false => Ok(Records::new(id, width, self.store.clone(), self.budget.clone())),
         })
     }
 
@@ -293,6 +294,7 @@ impl TraceSet {
         let mut clean: Vec<(u64, usize, TraceId, usize)> = Vec::new();
         let mut arrangements: BTreeMap<TraceId, (Arrangement, Vec<u32>)> = BTreeMap::new();
         let mut growing: BTreeMap<TraceId, Appended> = BTreeMap::new();
+        let mut records: BTreeMap<TraceId, (Records, Vec<u32>)> = BTreeMap::new();
         for (id, member) in self.members().iter() {
             match &member.state {
                 State::Arrangement(rows) => {
@@ -303,7 +305,11 @@ impl TraceSet {
                     clean.extend(rows.clean().into_iter().map(|(used, bytes, place)| (used, bytes, *id, place)));
                     growing.insert(*id, rows.clone());
                 }
-                State::Trace(_) | State::Cells(_) | State::Records(_) => {}
+                State::Records(table) => {
+                    clean.extend(table.clean(true).into_iter().map(|(used, bytes, page)| (used, bytes, *id, page)));
+                    records.insert(*id, (table.clone(), Vec::new()));
+                }
+                State::Trace(_) | State::Cells(_) => {}
             }
         }
         clean.sort_unstable();
@@ -319,7 +325,11 @@ impl TraceSet {
             if let Some((_, numbers)) = arrangements.get_mut(&id) {
                 numbers.push(chunk as u32);
             }
+            if let Some((_, pages)) = records.get_mut(&id) {
+                pages.push(chunk as u32);
+            }
         }
+        records.values().for_each(|(table, pages)| table.evict(pages));
         arrangements.retain(|_, (_, numbers)| !numbers.is_empty());
         let (mut writes, mut frozen) = (Writes::new(), Vec::new());
         for (rows, numbers) in arrangements.values() {
@@ -361,7 +371,8 @@ impl TraceSet {
                     away.extend(rows.away().into_iter().map(|chunk| (chunk.used, chunk.number as usize, *id, chunk.bytes)));
                 }
                 State::Appended(rows) => away.extend(rows.away().into_iter().map(|(used, bytes, place)| (used, place, *id, bytes))),
-                State::Trace(_) | State::Cells(_) | State::Records(_) => {}
+                State::Records(records) => away.extend(records.away().into_iter().map(|(used, bytes, page)| (used, page, *id, bytes))),
+                State::Trace(_) | State::Cells(_) => {}
             }
         }
         away.sort_unstable();
@@ -373,6 +384,7 @@ impl TraceSet {
             match members.get(&id).map(|member| &member.state) {
                 Some(State::Arrangement(rows)) => rows.hold(chunk as u32)?,
                 Some(State::Appended(rows)) => rows.hold(chunk)?,
+                Some(State::Records(records)) => records.hold(chunk)?,
                 _ => {}
             }
             read += bytes.max(1);
@@ -397,7 +409,7 @@ impl TraceSet {
             let (entries, bytes, (evicted, pages)) = match &member.state {
                 State::Trace(trace) => (trace.len(), trace.bytes(), nothing),
                 State::Cells(cells) => (cells.len(), cells.bytes(), nothing),
-                State::Records(records) => (records.len(), records.bytes(), nothing),
+                State::Records(records) => (records.len(), records.bytes(), records.evicted()),
                 State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes(), arrangement.evicted()),
                 State::Appended(rows) => (rows.len(), rows.bytes(), rows.evicted()),
             };

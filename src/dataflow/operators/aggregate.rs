@@ -105,7 +105,7 @@ impl Aggregate {
             let keys: Vec<usize> = (0..group.len()).collect();
             values.push((*wanted, slots.trace(&Arc::new(Schema::new(fields)), &keys)?));
         }
-        let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock()) };
+        let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock())? };
         Ok(Aggregate { group, calls, schema, layout, codec, groups, floats, counts, values, numbers })
     }
 
@@ -183,12 +183,13 @@ impl Aggregate {
 
 impl Numbers {
     /// With the numbers taken that the groups have.
-    fn in_use(groups: &RecordTable) -> Numbers {
-        let mut used: Vec<u32> = groups.iter().map(|(_, record)| group_number(record)).collect();
+    fn in_use(groups: &RecordTable) -> Result<Numbers, DataflowError> {
+        let mut used = Vec::with_capacity(groups.len());
+        groups.each(&mut |_, record| used.push(group_number(record)))?;
         used.sort_unstable();
         let next = used.last().map_or(0, |last| last + 1);
         let free = (0..next).filter(|number| used.binary_search(number).is_err()).collect();
-        Numbers { next, free }
+        Ok(Numbers { next, free })
     }
 
     fn take(&mut self) -> Result<u32, DataflowError> {
@@ -244,9 +245,10 @@ impl Aggregate {
         let mut old = vec![0u8; count * width];
         let mut slots: Vec<Option<u32>> = Vec::with_capacity(count);
         {
-            let table = self.groups.lock();
+            let mut table = self.groups.lock();
+            table.fetch((0..count).map(key))?;
             for (g, record) in old.chunks_exact_mut(width).enumerate() {
-                let slot = table.find(key(g));
+                let slot = table.find(key(g))?;
                 if let Some(slot) = slot {
                     record.copy_from_slice(table.record(slot));
                 }

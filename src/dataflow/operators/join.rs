@@ -189,9 +189,10 @@ impl Join {
         let encoded = self.codec.as_ref().map(|codec| codec.encode(&keys)).transpose()?;
         let mut turned: Vec<(u32, i64)> = Vec::new();
         let mut table = degrees.lock();
+        table.fetch((0..groups.len()).map(|id| encoded.as_ref().map_or(EVERYTHING, |rows| rows.row(id).data())))?;
         for (id, sum) in sums.into_iter().enumerate().filter(|(_, sum)| *sum != 0) {
             let key = encoded.as_ref().map_or(EVERYTHING, |rows| rows.row(id).data());
-            let slot = table.find(key);
+            let slot = table.find(key)?;
             let before = slot.map_or(0, |slot| degree(table.record(slot)));
             let after = before.checked_add(sum).ok_or(DataflowError::WeightOutOfRange)?;
             if after < 0 {

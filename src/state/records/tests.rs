@@ -6,13 +6,16 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::state::TraceSet;
+use crate::state::key_layout::trace_prefix;
+use crate::state::{Family, TraceSet};
 use crate::types::ObjectId;
 
 const ID: TraceId = TraceId::new(ObjectId(7), 3);
 
 fn all(records: &Records) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    records.lock().iter().map(|(key, record)| (key.to_vec(), record.to_vec())).collect()
+    let mut all = BTreeMap::new();
+    records.lock().each(&mut |key, record| assert!(all.insert(key.to_vec(), record.to_vec()).is_none())).unwrap();
+    all
 }
 
 fn checkpoint(traces: &TraceSet) {
@@ -26,7 +29,9 @@ fn like_a_plain_map() {
     for seed in 0..60 {
         let mut random = SmallRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
-        let mut traces = TraceSet::new(Arc::new(Store::open(dir.path()).unwrap()));
+        // A third has all memory; in a third pages leave and come back at times; a third has none to begin with.
+        let memory = if seed % 3 == 2 { 1 } else { usize::MAX };
+        let mut traces = TraceSet::within(Arc::new(Store::open(dir.path()).unwrap()), memory);
         let mut records = traces.records(ID, 8).unwrap();
         let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut stored = model.clone();
@@ -34,7 +39,8 @@ fn like_a_plain_map() {
             let keys = if seed % 2 == 0 { 40 } else { 250 };
             let key = vec![random.random_range(0..keys); random.random_range(0..4)];
             let mut table = records.lock();
-            let found = table.find(&key);
+            table.fetch([&key[..]].into_iter()).unwrap();
+            let found = table.find(&key).unwrap();
             assert_eq!(found.map(|slot| table.record(slot).to_vec()).as_ref(), model.get(&key), "seed {seed}, step {step}");
             match (found, random.random_range(0..100)) {
                 (Some(slot), 0..40) => {
@@ -55,11 +61,18 @@ fn like_a_plain_map() {
             if random.random_bool(0.1) {
                 checkpoint(&traces);
                 stored = model.clone();
+                if seed % 3 > 0 {
+                    traces.evict_down_to(0).unwrap();
+                }
+                if seed % 3 == 1 && random.random_bool(0.3) {
+                    while traces.bring_back().unwrap() {}
+                    assert!(records.lock().is_resident());
+                }
             }
             if random.random_bool(0.03) {
                 // What was not checkpointed is gone.
                 drop((records, traces));
-                traces = TraceSet::new(Arc::new(Store::open(dir.path()).unwrap()));
+                traces = TraceSet::within(Arc::new(Store::open(dir.path()).unwrap()), memory);
                 records = traces.records(ID, 8).unwrap();
                 model = stored.clone();
             }
@@ -67,7 +80,8 @@ fn like_a_plain_map() {
         assert_eq!(all(&records), model, "seed {seed}");
         for key in model.keys() {
             let mut table = records.lock();
-            let slot = table.find(key).unwrap();
+            table.fetch([&key[..]].into_iter()).unwrap();
+            let slot = table.find(key).unwrap().unwrap();
             table.remove(slot);
         }
         checkpoint(&traces);
@@ -95,10 +109,52 @@ fn many_keys_and_as_many_others_after_them() {
         let bytes = table.bytes();
         assert!(bytes < 20_000_000, "round {round}: {bytes}");
         for n in 0..50_000u64 {
-            let slot = table.find(format!("{round} {n} {}", "long".repeat(10)).as_bytes()).unwrap();
+            let slot = table.find(format!("{round} {n} {}", "long".repeat(10)).as_bytes()).unwrap().unwrap();
             assert_eq!(table.record(slot), (n as u16).to_le_bytes());
             table.remove(slot);
         }
         assert!(table.is_empty());
+    }
+}
+
+/// Pages that have left memory are read all at once, and of the others none is; what nobody fetched is not taken for missing.
+#[test]
+fn pages_leave_and_are_read_when_they_are_wanted() {
+    const COUNT: usize = 40 * PAGE;
+    let traces = TraceSet::within(Arc::new(Store::memory()), usize::MAX);
+    let records = traces.records(ID, 8).unwrap();
+    let key = |n: u64| n.to_be_bytes();
+    for n in 0..COUNT as u64 {
+        let mut table = records.lock();
+        let slot = table.insert(&key(n));
+        table.record_mut(slot).copy_from_slice(&n.to_le_bytes());
+    }
+    checkpoint(&traces);
+    let before = records.bytes();
+    traces.evict_down_to(0).unwrap();
+    assert!(records.bytes() < before - COUNT * 16 + 1, "{} of {before} bytes", records.bytes());
+    assert!(traces.rows_and_pages().0 == 0 && records.evicted().0 >= COUNT * 16);
+    {
+        let mut table = records.lock();
+        assert!(table.find(&key(77)).is_err() && table.find(&key(20_001)).unwrap().is_none());
+        let wanted = [77u64, 78, 9_000, 20_001].map(key);
+        table.fetch(wanted.iter().map(|key| &key[..])).unwrap();
+        let slot = table.find(&key(9_000)).unwrap().unwrap();
+        assert_eq!(table.record(slot), 9_000u64.to_le_bytes());
+        table.record_mut(slot).fill(1);
+        assert_eq!(table.counts.read, 2);
+    }
+    // A single record that was touched is written beside its page, which can leave after one more checkpoint.
+    checkpoint(&traces);
+    traces.evict_down_to(0).unwrap();
+    assert_eq!(records.lock().away, COUNT / PAGE - 1);
+    checkpoint(&traces);
+    traces.evict_down_to(0).unwrap();
+    assert_eq!(records.lock().away, COUNT / PAGE);
+    let again = TraceSet::new(traces.store().clone());
+    let again = again.records(ID, 8).unwrap();
+    for records in [&records, &again] {
+        let all = all(records);
+        assert_eq!((all.len(), &all[&key(77)[..]], &all[&key(9_000)[..]]), (COUNT, &77u64.to_le_bytes().to_vec(), &vec![1; 8]));
     }
 }

@@ -61,16 +61,30 @@ impl Counts {
         }
         let nulls = column.logical_nulls();
         let mut counts = self.counts.lock();
+        let key_of = |pair: usize, key: &mut Vec<u8>| {
+            key.clear();
+            key.extend_from_slice(&numbers[groups.ids[pairs.first[pair] as usize] as usize].to_be_bytes());
+            key.extend_from_slice(values.row(pair).data());
+        };
+        if !counts.is_resident() {
+            let keys: Vec<Vec<u8>> = (0..pairs.len())
+                .map(|pair| {
+                    let mut key = Vec::new();
+                    key_of(pair, &mut key);
+                    key
+                })
+                .collect();
+            counts.fetch(keys.iter().map(Vec::as_slice))?;
+        }
         let mut key = Vec::new();
         for (pair, row) in pairs.first.iter().map(|row| *row as usize).enumerate() {
             let changes = &changes[pair * self.streams.len()..][..self.streams.len()];
             if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) || changes.iter().all(|change| *change == 0) {
                 continue;
             }
-            key.clear();
-            key.extend_from_slice(&numbers[groups.ids[row] as usize].to_be_bytes());
-            key.extend_from_slice(values.row(pair).data());
-            let slot = counts.find(&key).unwrap_or_else(|| counts.insert(&key));
+            key_of(pair, &mut key);
+            let slot = counts.find(&key)?;
+            let slot = slot.unwrap_or_else(|| counts.insert(&key));
             let record = counts.record_mut(slot);
             let mut empty = true;
             for ((bytes, change), stream) in record.chunks_exact_mut(8).zip(changes).zip(&self.streams) {
