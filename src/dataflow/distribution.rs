@@ -75,7 +75,8 @@ pub fn needs(plan: &CircuitPlan, inputs: &[Distribution]) -> Vec<Need> {
         _ => vec![Need::Shards(key.to_vec())],
     };
     match plan {
-        CircuitPlan::Aggregate { group, .. } => keyed(group),
+        CircuitPlan::Aggregate { group, windows, .. } => keyed(CircuitPlan::key_of_groups(group, windows)),
+        CircuitPlan::Greatest { partition, .. } => keyed(partition),
         CircuitPlan::TopN { partition, .. } => keyed(partition),
         CircuitPlan::Join { on, .. } if on.is_empty() => vec![Need::One, Need::One],
         CircuitPlan::Join { on, .. } => {
@@ -105,7 +106,7 @@ pub fn result(plan: &CircuitPlan, inputs: &[Distribution]) -> Distribution {
     match plan {
         CircuitPlan::Input { .. } => Distribution::Pieces,
         CircuitPlan::Constant { .. } => Distribution::One,
-        CircuitPlan::Filter { .. } | CircuitPlan::Combine { .. } | CircuitPlan::TopN { .. } => first.clone(),
+        CircuitPlan::Filter { .. } | CircuitPlan::Combine { .. } | CircuitPlan::TopN { .. } | CircuitPlan::Greatest { .. } => first.clone(),
         CircuitPlan::Project { expressions, .. } => first.moved(|column| places_of(expressions, column)),
         CircuitPlan::Unnest { column: list, .. } => first.moved(|column| if column == *list { vec![] } else { vec![column] }),
         CircuitPlan::Aggregate { group, .. } => {
@@ -145,6 +146,7 @@ mod tests {
         let group = |group: &[usize]| CircuitPlan::Aggregate {
             input: input(0, "a b c"),
             group: group.to_vec(),
+            windows: None,
             calls: vec![],
             schema: columns("x y"),
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::planner::circuit_plan::{CircuitPlan, needs, numbered};
+use crate::planner::circuit_plan::{CircuitPlan, growth, needs, numbered};
 use crate::state::TraceSet;
 use crate::types::{ObjectId, Projection, TraceId};
 use crate::zset::shards::SHARDS;
@@ -21,6 +21,7 @@ use super::operators::aggregate::Aggregate;
 use super::operators::combine::Combine;
 use super::operators::constant::Constant;
 use super::operators::filter::Filter;
+use super::operators::greatest::Greatest;
 use super::operators::input::Input;
 use super::operators::join::{Join, JoinSpec};
 use super::operators::project::Project;
@@ -68,6 +69,8 @@ enum Is<'a> {
     Plan(&'a CircuitPlan),
     /// Another node's rows, brought to where they are needed.
     Moved(usize, Need),
+    /// Of another node's rows what its only reader may want.
+    Sifted,
 }
 
 /// The node of the plan, which is the last one unless it was there before.
@@ -91,6 +94,7 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
         (Work::Staged(staged), Feed::Nodes(feeds.clone()), Vec::new(), plan.schema(), distribution)
     } else {
         for (feed, need) in feeds.iter_mut().zip(needs) {
+            *feed = rendered.sifted(plan, *feed, &need, slots)?;
             *feed = rendered.moved(*feed, need);
         }
         let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
@@ -123,7 +127,7 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
 
 /// The plan as an aggregate of two stages, and how its result is divided; `None` where one does it.
 fn staged(plan: &CircuitPlan, input: &Place, need: &Need, slots: &mut Slots) -> Result<Option<(Staged, Distribution)>, DataflowError> {
-    let CircuitPlan::Aggregate { input: from, group, calls, schema } = plan else { return Ok(None) };
+    let CircuitPlan::Aggregate { input: from, group, windows, calls, schema } = plan else { return Ok(None) };
     let (key, shards, after) = match need {
         _ if input.distribution.meets(need) => return Ok(None),
         Need::Any => return Ok(None),
@@ -131,15 +135,43 @@ fn staged(plan: &CircuitPlan, input: &Place, need: &Need, slots: &mut Slots) -> 
         Need::Shards(key) => (key.clone(), SHARDS, Distribution::by(key)),
     };
     // Records have the group's columns only, in their order.
-    if key != *group || !Aggregate::adds_up(&from.schema(), calls, from.is_append_only())? {
+    if key != CircuitPlan::key_of_groups(group, windows) || !Aggregate::adds_up(&from.schema(), calls, from.is_append_only())? {
         return Ok(None);
     }
-    let one = |slots: &mut Slots| Aggregate::new(&from.schema(), group.clone(), calls, schema.clone(), from.is_append_only(), slots);
+    let one =
+        |slots: &mut Slots| Aggregate::new(&from.schema(), group.clone(), *windows, calls, schema.clone(), from.is_append_only(), slots);
     let shards = slots.sharded(shards, one)?;
     Ok(Some((Staged::new(key, shards, input.schema.clone()), distribution::result(plan, &[after]))))
 }
 
 impl Rendered<'_> {
+    /// The node that has of `feed` what the plan may want, before its rows move: the greatest rows of all parts are among the
+    /// greatest of each.
+    fn sifted(&mut self, plan: &CircuitPlan, feed: usize, need: &Need, slots: &mut Slots) -> Result<usize, DataflowError> {
+        let CircuitPlan::Greatest { input, partition, column } = plan else { return Ok(feed) };
+        let place = &self.places[feed];
+        // A row is followed by one in the same part where rows are divided by what stays the same.
+        let steady = growth::steady(input, *column).unwrap_or_default();
+        let by_steady = match &place.distribution {
+            Distribution::Shards(hashed) => hashed.iter().all(|columns| columns.iter().any(|column| steady.get(*column) == Some(&true))),
+            _ => false,
+        };
+        if place.distribution.meets(need) || !by_steady {
+            return Ok(feed);
+        }
+        let (distribution, schema, first) = (place.distribution.clone(), place.schema.clone(), slots.next());
+        let one = |slots: &mut Slots| -> Result<Box<dyn Operator>, DataflowError> {
+            Ok(Box::new(Greatest::new(&input.schema(), partition.clone(), *column, slots)?))
+        };
+        let work = Work::Operators(slots.sharded(SHARDS, one)?);
+        let node = Node::new(Feed::Nodes(vec![feed]), work, std::slice::from_ref(&schema), schema.clone());
+        let (label, slots) = (format!("{}, of each part", plan.label()), first..slots.next());
+        self.profiles.push(OperatorProfile { label, name: node.name(), inputs: vec![feed], slots, counts: Counts::default() });
+        self.nodes.push(node);
+        self.places.push(Place { is: Is::Sifted, distribution, schema });
+        Ok(self.nodes.len() - 1)
+    }
+
     /// The node that has the rows of `feed` where they are needed.
     fn moved(&mut self, feed: usize, need: Need) -> usize {
         let place = &self.places[feed];
@@ -181,9 +213,11 @@ fn operator(plan: &CircuitPlan, slots: &mut Slots) -> Result<Box<dyn Operator>, 
             let spec = JoinSpec { kind: *kind, on: on.clone(), null_equal, residual, schema };
             Box::new(Join::new(spec, &left.schema(), &right.schema(), slots)?)
         }
-        CircuitPlan::Aggregate { input, group, calls, schema } => {
-            Box::new(Aggregate::new(&input.schema(), group.clone(), calls, schema.clone(), input.is_append_only(), slots)?)
+        CircuitPlan::Aggregate { input, group, windows, calls, schema } => {
+            let append_only = input.is_append_only();
+            Box::new(Aggregate::new(&input.schema(), group.clone(), *windows, calls, schema.clone(), append_only, slots)?)
         }
+        CircuitPlan::Greatest { input, partition, column } => Box::new(Greatest::new(&input.schema(), partition.clone(), *column, slots)?),
         CircuitPlan::TopN { input, partition, order, limit, rank, schema } => {
             let (partition, order, schema) = (partition.clone(), order.clone(), schema.clone());
             let spec = TopNSpec { partition, order, limit: *limit, rank: *rank, schema, append_only: input.is_append_only() };

@@ -18,7 +18,7 @@ const SAMPLE: usize = 1024;
 const WORTH: usize = 8;
 
 pub struct Staged {
-    /// The columns of the input to group by.
+    /// The columns of the input that groups are found by, the first of those of the group.
     key: Vec<usize>,
     /// One a shard; one when there is one group.
     shards: Vec<Aggregate>,
@@ -76,7 +76,8 @@ impl Staged {
             return Ok(true);
         }
         let sample = first.0.slice(0, first.0.len().min(SAMPLE));
-        let columns: Vec<_> = self.key.iter().map(|column| sample.column(*column).clone()).collect();
+        let group = self.shards.first().map_or(&self.key[..], Aggregate::group);
+        let columns: Vec<_> = group.iter().map(|column| sample.column(*column).clone()).collect();
         Ok(Groups::of(&columns, sample.len())?.len() * self.worth <= sample.len())
     }
 }

@@ -94,7 +94,8 @@ fn a_list_becomes_rows() {
 #[test]
 fn parts_that_compute_the_same_are_there_once() {
     let input = || CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: columns("v"), append_only: false };
-    let distinct = |input| CircuitPlan::Aggregate { input: Box::new(input), group: vec![0], calls: vec![], schema: columns("v") };
+    let distinct =
+        |input| CircuitPlan::Aggregate { input: Box::new(input), group: vec![0], windows: None, calls: vec![], schema: columns("v") };
     let other = CircuitPlan::Input { relation: ObjectId(1), name: "r".into(), schema: columns("v"), append_only: false };
     let inputs = vec![distinct(input()), distinct(input()), distinct(other)];
     let plan = CircuitPlan::Union { inputs, schema: columns("v") };
@@ -152,8 +153,9 @@ fn zeros_and_nans_leave_a_projection_canonical() {
 
 #[test]
 fn slots_follow_the_plan_and_wrong_plans_are_refused() {
-    let call = |function, argument, output| AggregateCall { function, argument, distinct: false, filter: None, output };
-    let aggregate = |calls, names| CircuitPlan::Aggregate { input: input(0, "k v"), group: vec![0], calls, schema: columns(names) };
+    let call = |function, argument, output| AggregateCall { function, argument, distinct: false, filter: None, output, lasting: false };
+    let aggregate =
+        |calls, names| CircuitPlan::Aggregate { input: input(0, "k v"), group: vec![0], windows: None, calls, schema: columns(names) };
     let minimum = aggregate(vec![call(AggregateFunction::Min, Some(1), DataType::Int64)], "k low");
     let join = CircuitPlan::Join {
         left: Box::new(minimum),

@@ -5,6 +5,7 @@
 //! numbered in the order of a depth-first walk, inputs before their consumer, so the same plan has the same traces.
 //! The printed form (`Display`) is what `EXPLAIN` shows and what the stored fingerprint of a view is made of.
 
+pub mod growth;
 pub mod needs;
 
 use std::fmt;
@@ -61,6 +62,15 @@ pub struct AggregateCall {
     pub filter: Option<usize>,
     /// The output column's type, as the binder fixed it.
     pub output: DataType,
+    /// A maximum that never falls though rows of the input go ([`growth`]): the greatest value so far is all that is kept.
+    pub lasting: bool,
+}
+
+/// The windows that a row is in: `count` of them, one every `slide` microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    pub slide: i64,
+    pub count: usize,
 }
 
 /// One column of an order.
@@ -118,11 +128,22 @@ pub enum CircuitPlan {
     },
     /// Output: the group columns, then one column a call. With no group columns there is always exactly one row.
     /// With no calls it is DISTINCT.
+    ///
+    /// With `windows` the last group column is the start of the first window that a row is in, and the rows of each of the
+    /// windows are a group, whose last column is the window's start. A row whose last group column is null is in none.
     Aggregate {
         input: Box<CircuitPlan>,
         group: Vec<usize>,
+        windows: Option<Windows>,
         calls: Vec<AggregateCall>,
         schema: SchemaRef,
+    },
+    /// The rows of each group of equal `partition` columns whose `column` is the greatest in the group; rows with a null in
+    /// any of these columns are none of them. Of an input whose greatest value never falls ([`growth`]).
+    Greatest {
+        input: Box<CircuitPlan>,
+        partition: Vec<usize>,
+        column: usize,
     },
     /// The first `limit` rows by `order` of each group of equal `partition` columns (nulls are equal). Rows that `order`
     /// leaves equal are ordered by all their columns. A row that is there twice is two rows. With `rank` the last column of
@@ -146,7 +167,7 @@ impl CircuitPlan {
     pub fn schema(&self) -> SchemaRef {
         match self {
             CircuitPlan::Constant { rows } => rows.schema(),
-            CircuitPlan::Filter { input, .. } | CircuitPlan::Combine { input } => input.schema(),
+            CircuitPlan::Filter { input, .. } | CircuitPlan::Combine { input } | CircuitPlan::Greatest { input, .. } => input.schema(),
             CircuitPlan::Input { schema, .. }
             | CircuitPlan::Project { schema, .. }
             | CircuitPlan::Unnest { schema, .. }
@@ -165,6 +186,7 @@ impl CircuitPlan {
             | CircuitPlan::Combine { input }
             | CircuitPlan::Unnest { input, .. }
             | CircuitPlan::Aggregate { input, .. }
+            | CircuitPlan::Greatest { input, .. }
             | CircuitPlan::TopN { input, .. } => vec![input],
             CircuitPlan::Join { left, right, .. } => vec![left, right],
             CircuitPlan::Union { inputs, .. } => inputs.iter().collect(),
@@ -202,6 +224,11 @@ impl CircuitPlan {
             && inputs.into_iter().zip(others).all(|(input, other)| input.is_same(other))
     }
 
+    /// The columns that an aggregate's rows are divided by: without the start of its windows, of which a row has several.
+    pub fn key_of_groups<'a>(group: &'a [usize], windows: &Option<Windows>) -> &'a [usize] {
+        &group[..group.len() - usize::from(windows.is_some() && !group.is_empty())]
+    }
+
     /// The expressions of the node itself.
     fn expressions(&self) -> Vec<&ScalarExpr> {
         match self {
@@ -218,7 +245,7 @@ impl CircuitPlan {
         match self {
             CircuitPlan::Input { append_only, .. } => *append_only,
             CircuitPlan::Constant { .. } => true,
-            CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } => false,
+            CircuitPlan::Join { kind: JoinKind::Left, .. } | CircuitPlan::TopN { .. } | CircuitPlan::Greatest { .. } => false,
             // A row that has been seen stays seen.
             CircuitPlan::Aggregate { calls, group, .. } => calls.is_empty() && !group.is_empty() && inputs(),
             _ => inputs(),
@@ -241,7 +268,11 @@ impl CircuitPlan {
                 let residual = residual.as_ref().map_or(String::new(), |residual| format!(" where {residual}"));
                 format!("{kind:?}Join on {pairs}{residual}")
             }
-            CircuitPlan::Aggregate { group, calls, .. } => format!("Aggregate by [{}] of [{}]", numbered(group), Join(calls)),
+            CircuitPlan::Aggregate { group, windows, calls, .. } => {
+                let windows = windows.map_or(String::new(), |w| format!(" in {} windows every {} us", w.count, w.slide));
+                format!("Aggregate by [{}]{windows} of [{}]", numbered(group), Join(calls))
+            }
+            CircuitPlan::Greatest { partition, column, .. } => format!("Greatest #{column} by [{}]", numbered(partition)),
             CircuitPlan::TopN { partition, order, limit, rank, .. } => {
                 let ranked = if *rank { " with rank" } else { "" };
                 format!("TopN {limit} by [{}] order [{}]{ranked}", numbered(partition), Join(order))
@@ -286,10 +317,10 @@ impl fmt::Display for AggregateCall {
         if let Some(column) = self.argument {
             write!(f, "({}#{column})", if self.distinct { "distinct " } else { "" })?;
         }
-        match self.filter {
-            Some(column) => write!(f, " where #{column}"),
-            None => Ok(()),
+        if let Some(column) = self.filter {
+            write!(f, " where #{column}")?;
         }
+        f.write_str(if self.lasting { ", lasting" } else { "" })
     }
 }
 

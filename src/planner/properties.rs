@@ -22,7 +22,7 @@ fn key(plan: &CircuitPlan, catalog: &Catalog) -> Option<Vec<usize>> {
     match plan {
         CircuitPlan::Input { relation, .. } => relation_key(*relation, catalog),
         CircuitPlan::Constant { rows } => (rows.num_rows() <= 1).then(Vec::new),
-        CircuitPlan::Filter { input, .. } | CircuitPlan::Combine { input } => key(input, catalog),
+        CircuitPlan::Filter { input, .. } | CircuitPlan::Combine { input } | CircuitPlan::Greatest { input, .. } => key(input, catalog),
         CircuitPlan::Project { input, expressions, .. } => {
             let place = |wanted: usize| {
                 expressions.iter().position(|e| e.physical.as_any().downcast_ref::<Column>().is_some_and(|column| column.index() == wanted))

@@ -7,6 +7,7 @@ mod large_changes;
 mod projections;
 mod queries;
 mod sink_queries;
+mod windows;
 mod workers;
 
 use std::path::Path;

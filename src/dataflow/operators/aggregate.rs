@@ -6,7 +6,9 @@
 //!    A call with a filter sees the rows that it lets through, a distinct one the values that came or went (`streams`).
 //! 3. Min and max over rows that are never taken back are a value in the record. Otherwise the values go into a trace kept
 //!    by group, whose first and last entry are the results.
-//! 4. For each group that changed the old result goes and the new one comes, if they differ. A group is there while the
+//! 4. Of rows that are in several windows each (`windows`), a record is that of all rows whose first window is the same: one
+//!    a slide, from which the windows are made when one of theirs changes.
+//! 5. For each group that changed the old result goes and the new one comes, if they differ. A group is there while the
 //!    weights of its rows do not sum to zero, and leaves nothing behind.
 //!
 //! A result that its type cannot hold is an error in place of the group's row, until the result fits again. Sums are exact,
@@ -19,10 +21,11 @@ pub mod layout;
 pub mod partial;
 pub mod results;
 pub mod streams;
+mod windows;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
@@ -30,7 +33,7 @@ use crate::dataflow::error::DataflowError;
 use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
-use crate::planner::circuit_plan::AggregateCall;
+use crate::planner::circuit_plan::{AggregateCall, CircuitPlan, Windows};
 use crate::state::{Cells, RecordTable, Records};
 use crate::types::{ExactFloat, Report};
 use crate::zset::row_codec::canonical;
@@ -44,12 +47,14 @@ use streams::{Counts, number};
 
 pub struct Aggregate {
     group: Vec<usize>,
+    /// Records are of the first windows of rows, and results of windows that are made of them.
+    windows: Option<Windows>,
     calls: Vec<Call>,
     schema: SchemaRef,
     layout: Layout,
-    /// Of the group's columns; `None` for the one group.
+    /// Of the group's columns, without the windows' start; `None` for the one group, and windows of no other columns.
     codec: Option<RowCodec>,
-    /// By the row bytes of the group's columns.
+    /// By the row bytes of the group's columns; with windows, of those and the start of the first window.
     groups: Records,
     /// By the same: sums of floats, one after the other. `None` where there are none.
     floats: Option<Cells>,
@@ -87,15 +92,22 @@ impl Aggregate {
     pub fn new(
         input: &SchemaRef,
         group: Vec<usize>,
+        windows: Option<Windows>,
         calls: &[AggregateCall],
         schema: SchemaRef,
         append_only: bool,
         slots: &mut Slots,
     ) -> Result<Aggregate, DataflowError> {
-        let fields = schema.fields().get(..group.len()).ok_or_else(|| DataflowError::Plan("too few columns of an aggregate".into()))?;
+        let fields = schema
+            .fields()
+            .get(..CircuitPlan::key_of_groups(&group, &windows).len())
+            .ok_or_else(|| DataflowError::Plan("too few columns of an aggregate".into()))?;
         let codec = if fields.is_empty() { None } else { Some(RowCodec::new(Arc::new(Schema::new(fields.to_vec())))?) };
         let calls = calls.iter().map(|call| Call::new(call, input)).collect::<Result<Vec<_>, _>>()?;
         let layout = Layout::new(&calls, input, append_only);
+        if windows.is_some() && (group.is_empty() || !partial::is_enough(&layout)) {
+            return Err(DataflowError::Plan("windows of what does not add up".into()));
+        }
         let groups = slots.records(layout.width)?;
         let floats = if layout.floats > 0 { Some(slots.cells()?) } else { None };
         let counts = Counts::all(&layout.streams, input, slots)?;
@@ -106,13 +118,18 @@ impl Aggregate {
             values.push((*wanted, slots.trace(&Arc::new(Schema::new(fields)), &keys)?));
         }
         let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock())? };
-        Ok(Aggregate { group, calls, schema, layout, codec, groups, floats, counts, values, numbers })
+        Ok(Aggregate { group, windows, calls, schema, layout, codec, groups, floats, counts, values, numbers })
     }
 
     /// Whether [`Aggregate::partial`] can be asked of such an aggregate.
     pub fn adds_up(input: &SchemaRef, calls: &[AggregateCall], append_only: bool) -> Result<bool, DataflowError> {
         let calls = calls.iter().map(|call| Call::new(call, input)).collect::<Result<Vec<_>, _>>()?;
         Ok(partial::is_enough(&Layout::new(&calls, input, append_only)))
+    }
+
+    /// The columns of the input to group by.
+    pub fn group(&self) -> &[usize] {
+        &self.group
     }
 
     /// The columns of [`Aggregate::partial`].
@@ -169,6 +186,12 @@ impl Aggregate {
         Ok(ZSet::new(rows, Int64Array::from_value(weight, count)))
     }
 
+    /// The column of records in a change of records.
+    fn records_of<'a>(&self, change: &'a ZSet) -> Result<&'a BinaryArray, DataflowError> {
+        let records = change.column(self.group.len()).as_binary_opt::<i32>();
+        records.ok_or_else(|| DataflowError::Plan("records are not bytes".into()))
+    }
+
     /// The sums of floats that are kept for the group.
     fn read_floats(&self, key: &[u8]) -> Result<Vec<ExactFloat>, DataflowError> {
         let Some(bytes) = self.floats.as_ref().and_then(|cells| cells.get(key)) else {
@@ -215,7 +238,7 @@ impl Operator for Aggregate {
 
     /// The one group without rows has a result.
     fn acts_unasked(&self) -> bool {
-        self.codec.is_none() && self.groups.is_empty()
+        self.codec.is_none() && self.windows.is_none() && self.groups.is_empty()
     }
 
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError> {
@@ -230,8 +253,11 @@ impl Aggregate {
             Change::Rows(rows) => (rows, self.group.clone()),
             Change::Records(records) => (records, (0..self.group.len()).collect()),
         };
-        if input.is_empty() && (self.codec.is_some() || !self.groups.is_empty()) {
+        if input.is_empty() && (self.codec.is_some() || self.windows.is_some() || !self.groups.is_empty()) {
             return Ok(Delta::empty(self.schema.clone()));
+        }
+        if let Some(windows) = self.windows {
+            return self.take_windows(change, &group, windows, context);
         }
         // 1. Group, and read the groups.
         let columns: Vec<ArrayRef> = group.iter().map(|c| canonical(input.column(*c))).collect();
@@ -291,9 +317,7 @@ impl Aggregate {
                 self.insert_values(input)?;
             }
             Change::Records(_) => {
-                let records = input.column(self.group.len()).as_binary_opt::<i32>();
-                let records = records.ok_or_else(|| DataflowError::Plan("records are not bytes".into()))?;
-                partial::merge(records, &groups.ids, &self.layout, &mut new)?;
+                partial::merge(self.records_of(input)?, &groups.ids, &self.layout, &mut new)?;
             }
         }
         let new_results = self.results(&new, &floats, &keys, count)?;

@@ -54,6 +54,7 @@ fn walk(plan: &CircuitPlan, mut read: Projection, found: &mut BTreeMap<ObjectId,
         | CircuitPlan::Unnest { .. }
         | CircuitPlan::Join { .. }
         | CircuitPlan::TopN { .. }
+        | CircuitPlan::Greatest { .. }
         | CircuitPlan::Union { .. } => {
             plan.inputs().into_iter().for_each(|input| walk(input, Projection::everything(width(input)), found));
         }
@@ -102,7 +103,8 @@ mod tests {
             schema: schema(&names.iter().map(|(name, _)| *name).collect::<Vec<_>>()),
         };
         let below = project(input, &[("d", 3), ("a", 0), ("c", 2)]);
-        let distinct = CircuitPlan::Aggregate { input: Box::new(below), group: vec![2], calls: vec![], schema: schema(&["c"]) };
+        let distinct =
+            CircuitPlan::Aggregate { input: Box::new(below), group: vec![2], windows: None, calls: vec![], schema: schema(&["c"]) };
         let mut expected = Projection::nothing(4);
         expected.add(2);
         assert_eq!(of_relations(&distinct)[&ObjectId(1)], expected);

@@ -8,9 +8,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, TimestampMicrosecondArray};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::physical_expr::ScalarFunctionExpr;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_plan::PhysicalExpr;
 
 use crate::planner::error::PlanError;
 use crate::types::eval_error::report_of_arrow;
@@ -27,15 +31,54 @@ enum Kind {
     WindowEnd,
     /// `hop_starts(t, slide, size)`: the list of starts, ascending.
     HopStarts,
+    /// `first_window(t, slide, size)`: the first of these starts, where the size is a whole number of slides. In plans only.
+    FirstWindow,
 }
 
 /// The functions with the names that they are called by.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    let function = |kind| {
-        let arguments = if kind == Kind::HopStarts { 3 } else { 2 };
-        Arc::new(ScalarUDF::new_from_impl(Window { kind, signature: Signature::any(arguments, Volatility::Immutable) }))
-    };
     vec![function(Kind::TumbleStart), function(Kind::WindowEnd), function(Kind::HopStarts)]
+}
+
+fn function(kind: Kind) -> Arc<ScalarUDF> {
+    let arguments = if matches!(kind, Kind::HopStarts | Kind::FirstWindow) { 3 } else { 2 };
+    Arc::new(ScalarUDF::new_from_impl(Window { kind, signature: Signature::any(arguments, Volatility::Immutable) }))
+}
+
+/// The windows of a list of starts: of what instant, and every how many microseconds one starts of how many.
+pub struct Hop {
+    pub instant: Arc<dyn PhysicalExpr>,
+    pub slide: i64,
+    pub size: i64,
+    /// The function's arguments.
+    arguments: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl Hop {
+    /// What the expression is a list of starts of, if it is one.
+    pub fn of(starts: &Arc<dyn PhysicalExpr>) -> Option<Hop> {
+        let function = ScalarFunctionExpr::try_downcast_func::<Window>(starts.as_ref())?;
+        let is_it = function.fun().inner().as_any().downcast_ref::<Window>()?.kind == Kind::HopStarts;
+        let [instant, slide, size] = function.args() else { return None };
+        let length = |expr: &Arc<dyn PhysicalExpr>| {
+            let value = expr.as_any().downcast_ref::<Literal>()?.value().clone();
+            micros(&ColumnarValue::Scalar(value)).ok()
+        };
+        let hop = Hop { instant: instant.clone(), slide: length(slide)?, size: length(size)?, arguments: function.args().to_vec() };
+        is_it.then_some(hop)
+    }
+
+    /// The first of the starts, over rows of the schema.
+    pub fn first(&self, schema: &Schema, options: Arc<ConfigOptions>) -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(ScalarFunctionExpr::try_new(function(Kind::FirstWindow), self.arguments.clone(), schema, options)?))
+    }
+}
+
+/// Whether the expression is another instant for each start of a window: its end.
+pub fn is_end(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    ScalarFunctionExpr::try_downcast_func::<Window>(expr.as_ref())
+        .and_then(|function| function.fun().inner().as_any().downcast_ref::<Window>())
+        .is_some_and(|window| window.kind == Kind::WindowEnd)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -54,6 +97,7 @@ impl ScalarUDFImpl for Window {
             Kind::TumbleStart => "tumble_start",
             Kind::WindowEnd => "window_end",
             Kind::HopStarts => "hop_starts",
+            Kind::FirstWindow => "first_window",
         }
     }
 
@@ -91,6 +135,7 @@ impl ScalarUDFImpl for Window {
         let result = match (self.kind, sizes.as_slice()) {
             (Kind::TumbleStart, [size]) => each(instants_micros, zone, |t| floor(t, *size)),
             (Kind::WindowEnd, [size]) => each(instants_micros, zone, |t| t.checked_add(*size)),
+            (Kind::FirstWindow, [slide, size]) => each(instants_micros, zone, |t| first(t, *slide, *size)),
             (Kind::HopStarts, [slide, size]) => hops(instants_micros, *slide, *size, &target),
             _ => Err(Report::internal("a window with other arguments")),
         };
@@ -135,6 +180,13 @@ pub fn window_micros(months: i32, days: i32, nanos: i64) -> Result<i64, Report> 
 /// The largest multiple of `size` that is not after `t`.
 fn floor(t: i64, size: i64) -> Option<i64> {
     t.checked_sub(t.rem_euclid(size))
+}
+
+/// The start of the first window that holds `t`, of windows of `size`, a whole number of slides: where [`hops`] begins.
+fn first(t: i64, slide: i64, size: i64) -> Option<i64> {
+    let last = floor(t, slide)?;
+    last.checked_add(size)?;
+    last.checked_sub(size)?.checked_add(slide)
 }
 
 fn out_of_range() -> Report {

@@ -7,12 +7,13 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction as LogicalAggregate, Case};
 use datafusion::logical_expr::{Aggregate, Expr};
 
-use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, ScalarExpr};
+use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, ScalarExpr, growth};
 use crate::planner::error::{PlanError, PlanResult};
 use crate::planner::optimize::never_fails;
 use crate::types::Report;
 
 use super::nullable::nullable;
+use super::panes::in_panes;
 use super::{combine, expressions};
 
 fn refused<T>(what: &str, hint: &str) -> PlanResult<T> {
@@ -72,7 +73,8 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
     let only_distinct = arguments.len() == 1 && distinct_alone(&calls);
     if only_distinct {
         let schema = input.schema();
-        input = CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups + 1).collect(), calls: Vec::new(), schema };
+        let group = (0..groups + 1).collect();
+        input = CircuitPlan::Aggregate { input: Box::new(input), group, windows: None, calls: Vec::new(), schema };
     }
     let calls = calls.iter().zip(placed).enumerate().map(|(i, (call, (argument, filter)))| AggregateCall {
         function: call.function,
@@ -80,8 +82,14 @@ pub fn aggregate(node: &Aggregate, below: CircuitPlan) -> PlanResult<CircuitPlan
         distinct: call.distinct && !only_distinct,
         filter,
         output: schema.field(groups + i).data_type().clone(),
+        lasting: false,
     });
-    Ok(CircuitPlan::Aggregate { input: Box::new(input), group: (0..groups).collect(), calls: calls.collect(), schema })
+    let group: Vec<usize> = (0..groups).collect();
+    let mut calls: Vec<AggregateCall> = calls.collect();
+    if !input.is_append_only() {
+        calls.iter_mut().for_each(|call| call.lasting = growth::lasts(&input, &group, call));
+    }
+    in_panes(CircuitPlan::Aggregate { input: Box::new(input), group, windows: None, calls, schema })
 }
 
 /// Where some are DISTINCT and all would be the same if they were, over one argument, equal rows of group and argument are

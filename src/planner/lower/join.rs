@@ -12,8 +12,8 @@ use crate::planner::circuit_plan::{CircuitPlan, JoinKind, ScalarExpr};
 use crate::planner::error::{PlanError, PlanResult};
 use crate::types::Report;
 
-use super::expressions;
 use super::nullable::nullable;
+use super::{expressions, greatest};
 
 pub fn join(node: &Join, left: CircuitPlan, right: CircuitPlan) -> PlanResult<CircuitPlan> {
     match node.join_type {
@@ -121,15 +121,21 @@ fn joined(left: Side, right: Side, kind: JoinKind, residual: Option<ScalarExpr>,
     let fields = || left_schema.fields().iter().chain(right_schema.fields()).map(|f| f.as_ref());
     let schema = nullable(fields());
     let (left_all, right_all) = (left_schema.fields().len(), right_schema.fields().len());
-    let plan = CircuitPlan::Join {
-        on: left.keys.into_iter().zip(right.keys).collect(),
+    let on: Vec<(usize, usize)> = left.keys.into_iter().zip(right.keys).collect();
+    let null_equal = nulls == NullEquality::NullEqualsNull;
+    let instead = match kind {
+        JoinKind::Inner if !null_equal => greatest::instead_of_join(&left.plan, &right.plan, &on, residual.as_ref(), &schema)?,
+        _ => None,
+    };
+    let plan = instead.unwrap_or_else(|| CircuitPlan::Join {
+        on,
         left: Box::new(left.plan),
         right: Box::new(right.plan),
         kind,
-        null_equal: nulls == NullEquality::NullEqualsNull,
+        null_equal,
         residual,
         schema: schema.clone(),
-    };
+    });
     if left.own == left_all && right.own == right_all {
         return Ok(plan);
     }
@@ -176,7 +182,7 @@ fn distinct_keys(node: &Join, right: CircuitPlan) -> PlanResult<(Vec<Expr>, Vec<
     let only = pick(right.plan, &schema, right.keys.into_iter())?;
     let schema = only.schema();
     let group = (0..schema.fields().len()).collect();
-    Ok((left_keys, types, CircuitPlan::Aggregate { input: Box::new(only), group, calls: Vec::new(), schema }))
+    Ok((left_keys, types, CircuitPlan::Aggregate { input: Box::new(only), group, windows: None, calls: Vec::new(), schema }))
 }
 
 fn semi(node: &Join, left: CircuitPlan, right: CircuitPlan) -> PlanResult<CircuitPlan> {

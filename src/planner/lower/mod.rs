@@ -2,9 +2,12 @@
 
 mod aggregate;
 mod combine;
+mod composed;
 mod expressions;
+mod greatest;
 mod join;
 mod nullable;
+mod panes;
 mod top_n;
 mod translate;
 mod with_schema;

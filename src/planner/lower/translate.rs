@@ -41,7 +41,8 @@ fn translated(plan: &LogicalPlan) -> PlanResult<CircuitPlan> {
         LogicalPlan::Distinct(Distinct::All(below)) => {
             let below = translate(below)?;
             let schema = below.schema();
-            Ok(CircuitPlan::Aggregate { group: (0..schema.fields().len()).collect(), calls: Vec::new(), input: Box::new(below), schema })
+            let group = (0..schema.fields().len()).collect();
+            Ok(CircuitPlan::Aggregate { group, windows: None, calls: Vec::new(), input: Box::new(below), schema })
         }
         LogicalPlan::Union(union) => {
             let schema = nullable(union.schema.fields().iter().map(|f| f.as_ref()));

@@ -88,7 +88,24 @@ fn joins() {
         ("SELECT * FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes')", "Unnest"),
         (
             "SELECT url, count(*) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY url, window_start",
-            "      Combine\n",
+            "Aggregate by [#0, #1] in 5 windows every 60000000 us of [CountStar]\n",
+        ),
+        (
+            "SELECT count(*) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_end, url",
+            "Aggregate by [#0, #1] in 5 windows every 60000000 us of [CountStar]\n",
+        ),
+        // Each row a window by itself: several slides in none, calls that do not add up, groups that are not windows.
+        (
+            "SELECT count(DISTINCT url) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start, user_id",
+            "Unnest",
+        ),
+        ("SELECT url, count(*) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY url", "Unnest"),
+        ("SELECT max(window_end) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start", "Unnest"),
+        ("SELECT min(url) FROM HOP(clicks, ts, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start", "Unnest"),
+        ("SELECT max(id) FROM HOP(orders, created_at, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start", "Unnest"),
+        (
+            "SELECT sum(id) FROM HOP(orders, created_at, INTERVAL '1 minute', INTERVAL '5 minutes') GROUP BY window_start",
+            "Aggregate by [#1] in 5 windows every 60000000 us of [Sum(#0)]\n",
         ),
         ("SELECT count(*) FROM HOP(clicks, ts, INTERVAL '2 minutes', INTERVAL '5 minutes') GROUP BY window_start", "hop_starts(clicks.ts,"),
         ("SELECT 1 AS a UNION ALL SELECT 2", "Union"),
@@ -112,6 +129,68 @@ fn joins() {
             let right = plan.to_string().contains(contains) && plan.schema() == schema.arrow();
             (!right).then(|| format!("{text}\n  gave\n{plan}\n  {:?}\n  {:?}", plan.schema(), schema.arrow()))
         }
+        Err(report) => Some(format!("{text}\n  failed: {report}")),
+    });
+    none(wrong.collect());
+}
+
+/// A relation joined to its own maximum: the rows that have it, where the maximum never falls.
+#[test]
+fn greatest_rows() {
+    let counts = "(SELECT url, user_id, count(*) AS n FROM clicks GROUP BY url, user_id)";
+    let joined = |rows: &str, max: &str, condition: &str| format!("SELECT c.*, m.* FROM {rows} c JOIN ({max}) m ON {condition}");
+    let max = format!("SELECT user_id AS u, max(n) AS m FROM {counts} x GROUP BY user_id");
+    let cases = [
+        (joined(counts, &max, "c.user_id = m.u AND c.n >= m.m"), Some("Greatest #2 by [#1]\n")),
+        (joined(counts, &max, "c.user_id = m.u AND m.m <= c.n"), Some("Greatest #2 by [#1]\n")),
+        (joined(counts, &max, "c.user_id = m.u AND c.n = m.m"), Some("Greatest #2 by [#1]\n")),
+        (joined(counts, &format!("SELECT max(n) AS m FROM {counts} x"), "c.n = m.m"), Some("Greatest #2 by []\n")),
+        (joined("clicks", "SELECT url AS k, max(ts) AS m FROM clicks GROUP BY url", "c.url = m.k AND c.ts = m.m"), Some("Greatest #")),
+        (
+            joined(
+                "orders",
+                "SELECT customer_id AS k, max(amount) AS m FROM orders GROUP BY customer_id",
+                "c.customer_id = m.k AND c.amount = m.m",
+            ),
+            None,
+        ),
+        (joined(counts, &max, "c.user_id = m.u AND c.n > m.m"), None),
+        (joined(counts, &max, "c.user_id = m.u AND c.n <= m.m"), None),
+        (joined(counts, &max, "c.n = m.u AND c.n >= m.m"), None),
+        (joined(counts, &max, "c.n >= m.m AND c.user_id = m.u AND c.url <> 'a'"), None),
+        (joined(counts, &format!("{max} HAVING max(n) > 5"), "c.user_id = m.u AND c.n >= m.m"), None),
+        (joined(counts, &max.replace("max(n)", "min(n)"), "c.user_id = m.u AND c.n >= m.m"), None),
+        (joined(counts, &max.replace("max(n)", "max(n) FILTER (WHERE n > 1)"), "c.user_id = m.u AND c.n >= m.m"), None),
+        (joined(counts, &max.replace(" x ", " x WHERE url = 'a' "), "c.user_id = m.u AND c.n >= m.m"), None),
+        (joined("clicks", "SELECT user_id AS u, max(url) AS m FROM clicks GROUP BY user_id", "c.user_id = m.u AND c.url = m.m"), None),
+    ];
+    let wrong = cases.iter().filter_map(|(text, expected)| match lowered(text) {
+        Ok((plan, schema)) => {
+            let printed = plan.to_string();
+            let right = plan.schema() == schema.arrow()
+                && expected.map_or(!printed.contains("Greatest"), |expected| printed.contains(expected) && !printed.contains("Join"));
+            (!right).then(|| format!("{text}\n  gave\n{plan}"))
+        }
+        Err(report) => Some(format!("{text}\n  failed: {report}")),
+    });
+    none(wrong.collect());
+}
+
+/// The maximum of what grows is kept without what is less.
+#[test]
+fn lasting_maxima() {
+    let cases = [
+        ("SELECT user_id, max(n) FROM (SELECT url, user_id, count(*) AS n FROM clicks GROUP BY url, user_id) x GROUP BY user_id", true),
+        ("SELECT user_id, min(n) FROM (SELECT url, user_id, count(*) AS n FROM clicks GROUP BY url, user_id) x GROUP BY user_id", false),
+        (
+            "SELECT c, max(n) FROM (SELECT customer_id AS c, tier, count(*) AS n FROM orders o JOIN customers k ON o.customer_id = k.id GROUP BY 1, 2) x GROUP BY c",
+            false,
+        ),
+        ("SELECT n, max(n) FROM (SELECT url, count(*) AS n FROM clicks GROUP BY url) x GROUP BY n", false),
+        ("SELECT url, max(ts) FROM clicks GROUP BY url", false),
+    ];
+    let wrong = cases.iter().filter_map(|(text, lasting)| match lowered(text) {
+        Ok((plan, _)) => (plan.to_string().contains(", lasting]") != *lasting).then(|| format!("{text}\n  gave\n{plan}")),
         Err(report) => Some(format!("{text}\n  failed: {report}")),
     });
     none(wrong.collect());

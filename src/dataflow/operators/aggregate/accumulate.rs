@@ -9,7 +9,7 @@ use arrow::datatypes::{
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operators::aggregate::extremes;
-use crate::dataflow::operators::aggregate::layout::{Accumulator, What};
+use crate::dataflow::operators::aggregate::layout::{Accumulator, Layout, What};
 use crate::dataflow::operators::aggregate::streams::number;
 use crate::types::{ExactFloat, ExactInteger};
 use crate::zset::ZSet;
@@ -77,10 +77,13 @@ impl Accumulator {
                     other => return Err(DataflowError::Plan(format!("sum of {other}"))),
                 }
             }
-            (What::Extreme { greatest }, Some(column)) => {
+            (What::Extreme { greatest, replaced }, Some(column)) => {
                 let values = extremes::ordered(column)?;
                 let mut found: Vec<Option<i128>> = vec![None; groups];
                 each(rows, nulls.as_ref(), |row, group, weight| {
+                    if weight < 0 && replaced {
+                        return Ok(());
+                    }
                     if weight < 0 {
                         let key = arrow::util::display::array_value_to_string(column, row)?;
                         return Err(DataflowError::NegativeWeight { operator: "Aggregate", weight, key });
@@ -110,7 +113,7 @@ impl Accumulator {
                 total.merge(&integer_sum(from));
                 bytes.copy_from_slice(&total.to_bytes());
             }
-            What::Extreme { greatest } => {
+            What::Extreme { greatest, .. } => {
                 if let Some(value) = extreme(from) {
                     put_extreme(&mut into[self.at..][..17], value, greatest);
                 }
@@ -118,6 +121,14 @@ impl Accumulator {
             What::Floats => return Err(DataflowError::Plan("sums of floats are in no record".into())),
         }
         Ok(())
+    }
+}
+
+impl Layout {
+    /// Adds what is in one record to another.
+    pub fn merge(&self, from: &[u8], into: &mut [u8]) -> Result<(), DataflowError> {
+        add_number(&mut into[..8], number(from))?;
+        self.accumulators.iter().try_for_each(|accumulator| accumulator.merge(from, into))
     }
 }
 

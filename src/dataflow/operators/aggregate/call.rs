@@ -29,6 +29,8 @@ pub struct Call {
     pub distinct: bool,
     pub filter: Option<usize>,
     pub output: DataType,
+    /// See [`AggregateCall::lasting`].
+    pub lasting: bool,
 }
 
 impl Call {
@@ -60,6 +62,6 @@ impl Call {
                 return Err(DataflowError::Unsupported(format!("{name}({of}) as {} is not supported", SqlType::of_arrow(output))));
             }
         };
-        Ok(Call { kind, column, distinct: call.distinct, filter: call.filter, output: call.output.clone() })
+        Ok(Call { kind, column, distinct: call.distinct, filter: call.filter, output: call.output.clone(), lasting: call.lasting })
     }
 }

@@ -7,9 +7,10 @@
 //! Numbers are little endian. What has no fixed size is kept elsewhere: sums of floats in cells beside the records, the
 //! values of a min or max that may be taken back in a trace.
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::operators::aggregate::call::{Call, Kind};
+use crate::planner::circuit_plan::growth::is_number;
 use crate::types::ExactInteger;
 
 /// Which rows a call sees: those where the filter's column is true; of equal values of the distinct column one.
@@ -35,9 +36,11 @@ pub enum What {
     Count,
     Integers,
     Floats,
-    /// The least or greatest value so far, of rows that are never taken back: whether there is one, and the value.
+    /// The least or greatest value so far: whether there is one, and the value. Of rows that are never taken back, or are
+    /// `replaced` by ones that are no less.
     Extreme {
         greatest: bool,
+        replaced: bool,
     },
 }
 
@@ -130,8 +133,9 @@ impl Layout {
                 count: self.keep(stream, Some(call.column), What::Count),
                 sum: self.keep(stream, Some(call.column), What::Floats),
             },
-            Kind::Min | Kind::Max if append_only && is_fixed(input.field(call.column).data_type()) => {
-                Access::Extreme(self.keep(stream, Some(call.column), What::Extreme { greatest: call.kind == Kind::Max }))
+            Kind::Min | Kind::Max if (append_only || call.lasting) && is_number(input.field(call.column).data_type()) => {
+                let what = What::Extreme { greatest: call.kind == Kind::Max, replaced: !append_only };
+                Access::Extreme(self.keep(stream, Some(call.column), what))
             }
             Kind::Min | Kind::Max => {
                 let last = call.kind == Kind::Max;
@@ -163,11 +167,4 @@ impl Layout {
         self.accumulators.push(Accumulator { stream, column, what, at });
         at
     }
-}
-
-/// Whether a value of the type is kept in 16 bytes.
-fn is_fixed(data_type: &DataType) -> bool {
-    data_type.is_integer()
-        || data_type.is_floating()
-        || matches!(data_type, DataType::Decimal128(..) | DataType::Date32 | DataType::Timestamp(..) | DataType::Time64(_))
 }

@@ -33,18 +33,24 @@ pub fn of(input: &ZSet, group: &[usize], layout: &Layout, schema: &SchemaRef) ->
     let columns: Vec<ArrayRef> = group.iter().map(|c| canonical(input.column(*c))).collect();
     let groups = if columns.is_empty() { Groups::everything(input.len()) } else { Groups::of(&columns, input.len())? };
     let mut records = vec![0u8; groups.len() * layout.width];
-    for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
-        add_number(&mut records[*id as usize * layout.width..][..8], *weight)?;
-    }
-    let weights = streams::weights(&layout.streams, &[], input, &groups, &[])?;
-    let mut target = Target { records: &mut records, width: layout.width, floats: &mut [] };
-    for accumulator in &layout.accumulators {
-        accumulator.add(&Rows { input, ids: &groups.ids, weights: &weights[accumulator.stream] }, &mut target)?;
-    }
+    add(input, &groups, layout, &mut records)?;
     let first = UInt32Array::from(groups.first.clone());
     let mut columns = columns.iter().map(|c| take(c, &first, None)).collect::<Result<Vec<_>, _>>()?;
     columns.push(Arc::new(BinaryArray::from_iter_values(records.chunks_exact(layout.width))));
     Ok(ZSet::of_rows(RecordBatch::try_new(schema.clone(), columns)?))
+}
+
+/// Adds rows to the records of their groups.
+pub fn add(input: &ZSet, groups: &Groups, layout: &Layout, records: &mut [u8]) -> Result<(), DataflowError> {
+    for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
+        add_number(&mut records[*id as usize * layout.width..][..8], *weight)?;
+    }
+    let weights = streams::weights(&layout.streams, &[], input, groups, &[])?;
+    let mut target = Target { records, width: layout.width, floats: &mut [] };
+    for accumulator in &layout.accumulators {
+        accumulator.add(&Rows { input, ids: &groups.ids, weights: &weights[accumulator.stream] }, &mut target)?;
+    }
+    Ok(())
 }
 
 /// Adds records to those of their groups: `ids` are the groups of the rows.
@@ -54,11 +60,7 @@ pub fn merge(records: &BinaryArray, ids: &[u32], layout: &Layout, target: &mut [
         if from.len() != layout.width {
             return Err(DataflowError::Plan("a record of another aggregate".into()));
         }
-        let into = &mut target[*id as usize * layout.width..][..layout.width];
-        add_number(&mut into[..8], streams::number(from))?;
-        for accumulator in &layout.accumulators {
-            accumulator.merge(from, into)?;
-        }
+        layout.merge(from, &mut target[*id as usize * layout.width..][..layout.width])?;
     }
     Ok(())
 }

@@ -15,7 +15,14 @@ use crate::types::{Epoch, ObjectId};
 use crate::zset::text::{parse, print};
 
 fn call(function: F, column: usize, output: DataType) -> AggregateCall {
-    AggregateCall { function, argument: (function != F::CountStar).then_some(column), distinct: false, filter: None, output }
+    AggregateCall {
+        function,
+        argument: (function != F::CountStar).then_some(column),
+        distinct: false,
+        filter: None,
+        output,
+        lasting: false,
+    }
 }
 
 fn plan(input: CircuitPlan, group: Vec<usize>, calls: Vec<AggregateCall>) -> CircuitPlan {
@@ -23,7 +30,7 @@ fn plan(input: CircuitPlan, group: Vec<usize>, calls: Vec<AggregateCall>) -> Cir
     let keys = group.iter().map(|c| schema.field(*c).clone());
     let results = calls.iter().map(|call| Field::new("r", call.output.clone(), true));
     let fields: Fields = keys.chain(results).collect::<Vec<_>>().into();
-    CircuitPlan::Aggregate { input: Box::new(input), group, calls, schema: Arc::new(Schema::new(fields)) }
+    CircuitPlan::Aggregate { input: Box::new(input), group, windows: None, calls, schema: Arc::new(Schema::new(fields)) }
 }
 
 fn all_calls() -> Vec<AggregateCall> {

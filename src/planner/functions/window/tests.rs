@@ -48,3 +48,17 @@ fn sizes() {
         assert_eq!(window_micros(0, 0, nanos).unwrap_err().sqlstate, SqlState::INVALID_PARAMETER_VALUE);
     }
 }
+
+#[test]
+fn the_first_of_the_windows() {
+    for (t, slide, size) in (-20..20).flat_map(|t| [(t, 2, 10), (t, 5, 5), (t, 3, 9)]) {
+        let list = hops(&TimestampMicrosecondArray::from(vec![t]), slide, size, &SqlType::Timestamp.arrow()).unwrap();
+        let starts = list.as_list::<i32>().values().as_primitive::<TimestampMicrosecondType>().clone();
+        assert_eq!(first(t, slide, size), Some(starts.value(0)), "{t} {slide} {size}");
+        assert_eq!(starts.len() as i64, size / slide);
+    }
+    for t in [i64::MIN, i64::MIN + 5, i64::MAX, i64::MAX - 9] {
+        let list = hops(&TimestampMicrosecondArray::from(vec![t]), 2, 10, &SqlType::Timestamp.arrow());
+        assert_eq!(first(t, 2, 10).is_none(), list.is_err(), "{t}");
+    }
+}
