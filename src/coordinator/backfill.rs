@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::dataflow::Materialized;
 use crate::sources::{Budget, Reading, Source, SourceSpec};
 use crate::types::{Offsets, Report, SqlState};
-use crate::zset::{Delta, ZSet};
+use crate::zset::Delta;
 
 use super::relation::{Relation, RelationKind};
 
@@ -100,7 +100,7 @@ pub fn read_again(
     }
     let mut source = crate::sources::open(spec, reading).map_err(|e| e.report())?;
     read_stretch(source.as_mut(), from, until, &mut |batches| {
-        batches.into_iter().filter(|b| !b.changes.is_empty()).try_for_each(|b| take(Delta(ZSet::of_rows(b.changes.rows))))
+        batches.into_iter().flat_map(|batch| batch.changes.into_added()).try_for_each(|rows| take(Delta::inserts(rows)))
     })
 }
 

@@ -12,7 +12,7 @@ use crate::planner::circuit_plan::needs;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
 use crate::state::{Trace, TraceSet};
 use crate::types::{Column, Epoch, ObjectId, Offsets, Projection, RelationSchema, Report, SqlType, TraceId};
-use crate::zset::Delta;
+use crate::zset::{ChangeBatch, Delta};
 
 use super::clock;
 use super::source_worker::SourceWorker;
@@ -144,7 +144,7 @@ impl SourceRelation {
         let count = first_of(self.queue.iter().map(|batch| batch.bytes), most);
         let mut batches: Vec<SourceBatch> = self.queue.drain(..count).collect();
         if let Some(worker) = &self.worker {
-            worker.taken(batches.iter().map(|b| b.bytes).sum());
+            worker.taken(batches.iter().map(SourceBatch::held).sum());
         }
         batches.sort_by(|a, b| a.partition.cmp(&b.partition));
         self.apply(batches, read)
@@ -170,7 +170,7 @@ impl SourceRelation {
                 }));
                 (vec![output.delta], output.changed)
             }
-            None => (changes.into_iter().map(|change| Delta::inserts(change.rows)).collect(), false),
+            None => (changes.into_iter().flat_map(ChangeBatch::into_added).map(Delta::inserts).collect(), false),
         };
         self.counts.dead += dead.len() as u64;
         Ok(SourceStep { deltas: deltas.into_iter().filter(|delta| !delta.is_empty()).collect(), changed, dead, offsets })

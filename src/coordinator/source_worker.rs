@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use crate::sources::{Budget, Reading, Source, SourceSpec};
+use crate::sources::{Budget, Reading, Source, SourceBatch, SourceSpec};
 use crate::types::{ObjectId, Offsets, Report};
 
 use super::command::Event;
@@ -129,7 +129,7 @@ impl Reader {
                         self.tell(Event::SourceState { source: self.id, run: self.run, error: None, stopped: false });
                     }
                     if !batches.is_empty() {
-                        let bytes = batches.iter().map(|b| b.bytes).sum();
+                        let bytes = batches.iter().map(SourceBatch::held).sum();
                         self.queue.come(bytes);
                         self.tell(Event::Records { source: self.id, run: self.run, batches });
                     } else if source.finished() {

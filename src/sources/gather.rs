@@ -5,9 +5,6 @@ use super::format::{ChangeBuilder, Decoder, Record};
 use super::source::{DeadRecord, SourceBatch};
 use crate::types::Report;
 
-/// The part of an oversized record that its dead letter keeps.
-const RAW_KEPT: usize = 64 * 1024;
-
 pub struct Gather {
     topic: String,
     partition: String,
@@ -19,6 +16,8 @@ pub struct Gather {
 }
 
 impl Gather {
+    /// The part of an oversized record that its dead letter keeps.
+    pub const RAW_KEPT: usize = 64 * 1024;
     pub const MAX_RECORD_BYTES: &'static str = "max.record.bytes";
     pub const DEFAULT_MAX_RECORD_BYTES: usize = 16 << 20;
 
@@ -54,8 +53,8 @@ impl Gather {
 
     /// Takes the line that begins at `from`, if it looks as one did before; its end. Not for lines that may be over the limit.
     #[inline]
-    pub fn follow_line(&mut self, decoder: &mut Decoder, text: &str, from: usize) -> Option<usize> {
-        let end = decoder.follow_line(text, from, &mut self.builder)?;
+    pub fn follow_line(&mut self, decoder: &mut Decoder, lines: &[u8], from: usize) -> Option<usize> {
+        let end = decoder.follow_line(lines, from, &mut self.builder)?;
         self.records += 1;
         self.bytes += end + 1 - from;
         Some(end)
@@ -77,7 +76,7 @@ impl Gather {
 
     fn oversized(&mut self, raw: &[u8], offset: i64) {
         let reason = format!("larger than {} bytes (option {}); its beginning is kept", self.max_record_bytes, Self::MAX_RECORD_BYTES);
-        self.bury(&raw[..raw.len().min(RAW_KEPT)], offset, reason);
+        self.bury(&raw[..raw.len().min(Self::RAW_KEPT)], offset, reason);
     }
 
     fn bury(&mut self, raw: &[u8], offset: i64, reason: String) {
@@ -101,6 +100,12 @@ impl Gather {
     pub fn count(&mut self, records: usize, bytes: usize) {
         self.records += records;
         self.bytes += bytes;
+    }
+
+    /// [`Gather::finish`] of what the decoder has made, which remembers how much it was.
+    pub fn finish_noted(&mut self, next: i64, decoder: &mut Decoder) -> Result<SourceBatch, SourceError> {
+        decoder.note(self.builder.sizes(self.bytes));
+        self.finish(next)
     }
 
     /// All that was taken, with the offset after it; empty again.

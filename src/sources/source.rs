@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+
 use super::error::SourceError;
 use crate::types::Offsets;
 use crate::zset::ChangeBatch;
@@ -10,6 +12,7 @@ use crate::zset::ChangeBatch;
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     pub records: usize,
+    /// Of memory, about.
     pub bytes: usize,
     pub wait: Duration,
 }
@@ -25,6 +28,17 @@ pub struct SourceBatch {
     /// Records read, whatever became of them: changes, dead letters, tombstones, markers.
     pub records: usize,
     pub bytes: usize,
+}
+
+impl SourceBatch {
+    /// Bytes of memory, about, that its changes take until an epoch has passed: where records are long, less than they had.
+    pub fn held(&self) -> usize {
+        /// However little of it is read, a record is worth as much as a short row on its way.
+        const RECORD: usize = 256;
+        let rows = std::iter::once(&self.changes.rows).chain(&self.changes.apart);
+        let dead = self.dead.iter().map(|dead| dead.raw.len()).sum::<usize>();
+        rows.map(RecordBatch::get_array_memory_size).sum::<usize>().max(self.records * RECORD) + dead
+    }
 }
 
 /// A record that could not be decoded.

@@ -10,7 +10,7 @@ use super::error::SourceError;
 use super::source::{Budget, Source, SourceBatch};
 use super::spec::SourceSpec;
 use crate::types::{Column, RelationSchema, SqlType, StructField};
-use crate::zset::ChangeBatch;
+use crate::zset::{ChangeBatch, ChangeOp};
 
 /// A type by its SQL name, as far as the tests name any.
 pub fn sql_type(name: &str) -> SqlType {
@@ -76,10 +76,11 @@ pub fn texts(rows: &RecordBatch) -> Vec<Vec<String>> {
     (0..rows.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect()).collect()
 }
 
-/// A change a line: operation and values.
+/// A change a line: operation and values; then the rows that were put together apart.
 pub fn lines(changes: &ChangeBatch) -> Vec<String> {
-    let rows = texts(&changes.rows);
-    changes.ops.iter().zip(rows).map(|(op, row)| format!("{op:?} {}", row.join(" "))).collect()
+    let rows = changes.ops.iter().copied().zip(texts(&changes.rows));
+    let apart = changes.apart.iter().flat_map(texts).map(|row| (ChangeOp::Insert, row));
+    rows.chain(apart).map(|(op, row)| format!("{op:?} {}", row.join(" "))).collect()
 }
 
 pub fn budget(records: usize, bytes: usize) -> Budget {

@@ -20,12 +20,14 @@ pub enum ChangeOp {
     Truncate,
 }
 
-/// Decoded records of one partition, in their order: `ops.len() == rows.num_rows()`.
+/// Decoded records of one partition: `ops.len() == rows.num_rows()`, in their order.
 #[derive(Clone, Debug)]
 pub struct ChangeBatch {
     pub ops: Vec<ChangeOp>,
     /// The source's schema.
     pub rows: RecordBatch,
+    /// More rows that are only added, of kinds that were put together apart: their order among the others does not matter.
+    pub apart: Vec<RecordBatch>,
     /// Per column: the rows whose record left the value out because it did not change (a TOAST placeholder); the row
     /// holds null there and the value is that of the row's current state. `None` when no row of the batch does.
     pub unchanged: Vec<Option<BooleanBuffer>>,
@@ -45,14 +47,19 @@ impl ChangeBatch {
     pub fn new(ops: Vec<ChangeOp>, rows: RecordBatch) -> ChangeBatch {
         assert_eq!(ops.len(), rows.num_rows(), "one operation a row");
         let unchanged = vec![None; rows.num_columns()];
-        ChangeBatch { ops, rows, unchanged, moved: Vec::new(), moved_keys: None }
+        ChangeBatch { ops, rows, apart: Vec::new(), unchanged, moved: Vec::new(), moved_keys: None }
     }
 
     pub fn len(&self) -> usize {
-        self.ops.len()
+        self.ops.len() + self.apart.iter().map(RecordBatch::num_rows).sum::<usize>()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.len() == 0
+    }
+
+    /// All rows, of changes that only add some.
+    pub fn into_added(self) -> impl Iterator<Item = RecordBatch> {
+        std::iter::once(self.rows).chain(self.apart).filter(|rows| rows.num_rows() > 0)
     }
 }

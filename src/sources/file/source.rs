@@ -26,7 +26,9 @@ const LONG_PAUSE: Duration = Duration::from_millis(40);
 const QUIET: Duration = Duration::from_secs(1);
 /// Where a round has brought less, there is no more.
 const LITTLE: usize = 256 << 10;
-/// How much is looked at before it is decoded: what a core has near.
+/// However little is kept of a byte, it counts as much as this.
+const LEAST_KEPT: f64 = 0.03;
+/// How much is read before it is decoded: what a core has near.
 const NEAR: usize = 128 << 10;
 
 pub struct FileSource {
@@ -37,6 +39,8 @@ pub struct FileSource {
     refreshed: Option<Instant>,
     /// When something was read last.
     grew: Instant,
+    /// What was kept in memory of a byte that was read then: a record's text never is as a whole.
+    kept: f64,
     /// The file that the last poll ended with: the next one starts behind it.
     turn: Option<String>,
     finished: bool,
@@ -52,6 +56,7 @@ impl FileSource {
             replaying: false,
             refreshed: None,
             grew: Instant::now(),
+            kept: 1.0,
             turn: None,
             finished: false,
         })
@@ -93,28 +98,31 @@ impl FileSource {
         let behind = self.turn.as_ref().map_or(0, |turn| order.partition_point(|name| name <= turn));
         let turns = behind.min(order.len());
         order.rotate_left(turns);
-        let (mut read, mut bytes, mut records) = (Vec::new(), 0, 0);
+        let (mut found, mut bytes, mut records) = (Vec::new(), 0, 0);
         for name in order {
             if bytes >= budget.bytes.max(1) || records >= budget.records.max(1) {
                 break;
             }
             let (most, lines) = (budget.bytes.saturating_sub(bytes), budget.records.saturating_sub(records).max(1));
             let Some(tail) = self.files.get_mut(&name).filter(|tail| !tail.done()) else { continue };
-            match read_some(tail, most.min(tail.bytes_of(lines)), &self.config) {
-                Ok(None) => {}
-                Ok(Some((stretch, next))) => {
-                    let share = tail.lines_in(stretch.size()).min(lines);
-                    bytes += stretch.size();
-                    records += share;
-                    self.turn = Some(name.clone());
-                    read.push(Read { name, stretch, next, share });
-                }
-                // What was read before the error is given first; the error comes again with the next poll.
-                Err(_) if !read.is_empty() => break,
+            let stretch = match tail.stretch(most.min(tail.bytes_of(lines)), self.config.max_record_bytes, !self.config.follow) {
+                Ok(stretch) => stretch,
+                // What was found before the error is given first; the error comes again with the next poll.
+                Err(_) if !found.is_empty() => break,
                 Err(error) => return Err(error),
-            }
+            };
+            let size = match &stretch {
+                Stretch::Nothing => continue,
+                Stretch::Lines { end } => (end - tail.next) as usize,
+                Stretch::Oversized { size, .. } => *size,
+            };
+            let share = tail.lines_in(size).min(lines);
+            bytes += size;
+            records += share;
+            self.turn = Some(name.clone());
+            found.push(Found { name, stretch, next: tail.next + size as i64, share });
         }
-        self.decode(read)
+        self.decode(found)
     }
 
     /// Rounds until the budget is used up, or one has brought so little that it was all there is.
@@ -139,48 +147,57 @@ impl FileSource {
         Ok(batches)
     }
 
-    /// The batches of what was read. The files are then where their batches end.
-    fn decode(&mut self, read: Vec<Read>) -> Result<Vec<SourceBatch>, SourceError> {
+    fn note_kept(&mut self, batches: &[SourceBatch]) {
+        let (read, held) = batches.iter().fold((0, 0), |(read, held), batch| (read + batch.bytes, held + batch.held()));
+        if read >= LITTLE {
+            self.kept = (held as f64 / read as f64).clamp(LEAST_KEPT, 1.0);
+        }
+    }
+
+    /// The batches of what was found. The files are then where their batches end.
+    fn decode(&mut self, found: Vec<Found>) -> Result<Vec<SourceBatch>, SourceError> {
         let FileSource { config, decoders, files, .. } = self;
         let mut work = Vec::new();
-        for Read { name, stretch, next, share } in &read {
-            let start = files.get(name).map_or(0, |tail| tail.next);
-            let Stretch::Lines { .. } = stretch else {
-                work.push(Piece { name, start, next: *next, most: 1, part: Part::Oversized(stretch) });
-                continue;
-            };
-            let block = stretch.bytes();
-            let (mut at, pieces) = (start, lines::pieces(block, decoders.pieces_of(block.len())));
-            let most = (share / pieces.len().max(1)).max(1);
-            for lines in pieces {
-                let end = at + lines.len() as i64;
-                work.push(Piece { name, start: at, next: end.min(*next), most, part: Part::Lines(lines) });
-                at = end;
+        for Found { name, stretch, next, share } in &found {
+            let Some(tail) = files.get(name) else { continue };
+            let (start, next) = (tail.next, *next);
+            match stretch {
+                Stretch::Nothing => {}
+                Stretch::Oversized { start: beginning, .. } => {
+                    work.push(Piece { name, tail, start, next, most: 1, oversized: Some(beginning) });
+                }
+                Stretch::Lines { .. } => {
+                    let pieces = tail.pieces(start, next, decoders.pieces_of((next - start) as usize))?;
+                    let most = (share / pieces.len().max(1)).max(1);
+                    work.extend(pieces.into_iter().map(|(start, next)| Piece { name, tail, start, next, most, oversized: None }));
+                }
             }
         }
-        let decoded = decoders.decode(work.iter().collect(), |decoder, piece: &Piece<'_>| piece.decode(decoder, config));
-        let mut batches: Vec<SourceBatch> = Vec::new();
-        for (piece, batch) in work.iter().zip(decoded) {
-            let (Some(tail), batch) = (files.get_mut(piece.name), batch?) else { continue };
-            // A piece with more lines than its share is not decoded to its end; what is behind it comes again.
-            if tail.next == piece.start {
-                tail.next = batch.next;
-                tail.note_lines(batch.bytes, batch.records);
-                batches.push(batch);
+        let pieces: Vec<(String, i64)> = work.iter().map(|piece| (piece.name.clone(), piece.start)).collect();
+        let decoded = decoders.decode(work, |decoder, piece: Piece<'_>| piece.decode(decoder, config));
+        let (mut batches, mut failed) = (Vec::new(), None);
+        for ((name, start), batch) in pieces.into_iter().zip(decoded) {
+            match (files.get_mut(&name), batch) {
+                // A piece with more lines than its share is not decoded to its end; what is behind it comes again.
+                (Some(tail), Ok(batch)) if tail.next == start => {
+                    tail.next = batch.next;
+                    tail.note_lines(batch.bytes, batch.records);
+                    batches.push(batch);
+                }
+                (_, Ok(_)) => {}
+                (_, Err(error)) => failed = failed.or(Some(error)),
             }
         }
-        drop(work);
-        for Read { name, stretch, .. } in read {
-            if let (Some(tail), Stretch::Lines { block, .. }) = (files.get_mut(&name), stretch) {
-                tail.give_back(block);
-            }
+        // What was read beside the error is given first; the error comes again with the next poll.
+        match failed {
+            Some(error) if batches.is_empty() => Err(error),
+            _ => Ok(batches),
         }
-        Ok(batches)
     }
 }
 
-/// What was read of a file.
-struct Read {
+/// What is to be read of a file.
+struct Found {
     name: String,
     stretch: Stretch,
     /// The offset behind it.
@@ -189,82 +206,76 @@ struct Read {
     share: usize,
 }
 
-/// What comes next in a file, and the offset behind it.
-fn read_some(tail: &mut Tail, bytes: usize, config: &FileConfig) -> Result<Option<(Stretch, i64)>, SourceError> {
-    let stretch = tail.read(bytes, config.max_record_bytes, !config.follow)?;
-    let mut next = tail.next;
-    match &stretch {
-        Stretch::Nothing => return Ok(None),
-        Stretch::Oversized { size, .. } => next += *size as i64,
-        Stretch::Lines { length, .. } => {
-            // The newline of a last line that had none is not there.
-            next = (next + *length as i64).min(tail.size()?);
-            next = tail.until.map_or(next, |until| next.min(until));
-        }
-    }
-    Ok(Some((stretch, next)))
-}
-
 /// Records of a file that are decoded at once.
 struct Piece<'a> {
-    name: &'a str,
+    name: &'a String,
+    tail: &'a Tail,
     start: i64,
     next: i64,
     /// So many records are taken at most.
     most: usize,
-    part: Part<'a>,
-}
-
-enum Part<'a> {
-    Lines(&'a [u8]),
-    Oversized(&'a Stretch),
+    /// The beginning of a line over the limit, which the piece then is.
+    oversized: Option<&'a [u8]>,
 }
 
 impl Piece<'_> {
-    fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
-        let bytes = if let Part::Lines(lines) = self.part { lines.len() } else { 0 };
-        let mut gather = Gather::of_bytes(bytes, decoder, self.name, self.name, config.max_record_bytes)?;
-        let end = match self.part {
-            Part::Oversized(stretch) => {
-                gather.take_oversized(stretch.bytes(), self.start, stretch.size());
-                stretch.size()
-            }
-            Part::Lines(block) => self.decode_lines(block, decoder, config, &mut gather),
-        };
-        let batch = gather.finish(self.next.min(self.start + end as i64))?;
-        decoder.note(&batch.changes, batch.bytes);
-        Ok(batch)
+    fn size(&self) -> usize {
+        usize::try_from(self.next - self.start).unwrap_or(0)
     }
 
-    /// Takes the lines; how far that is. Each part of them is looked at twice while it is near.
-    fn decode_lines(&self, block: &[u8], decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
-        let mut at = 0;
-        while at < block.len() && gather.records() < self.most {
-            let near = lines::first(&block[at..], NEAR);
-            let taken = self.decode_near(near, at, decoder, config, gather);
-            at += taken;
-            if taken < near.len() {
+    fn decode(&self, decoder: &mut Decoder, config: &FileConfig) -> Result<SourceBatch, SourceError> {
+        if let Some(beginning) = self.oversized {
+            let mut gather = Gather::new(decoder, self.name, self.name, config.max_record_bytes)?;
+            gather.take_oversized(beginning, self.start, self.size());
+            return gather.finish(self.next);
+        }
+        let mut gather = Gather::of_bytes(self.size(), decoder, self.name, self.name, config.max_record_bytes)?;
+        let next = self.decode_lines(decoder, config, &mut gather)?;
+        gather.finish_noted(next, decoder)
+    }
+
+    /// Takes the lines; the offset behind them. A few of them are read, and decoded while they are near.
+    fn decode_lines(&self, decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> Result<i64, SourceError> {
+        let mut near = vec![0; self.size().min(NEAR) + 1];
+        let mut at = self.start;
+        while at < self.next && gather.records() < self.most {
+            let left = usize::try_from(self.next - at).unwrap_or(0);
+            let count = left.min(near.len() - 1);
+            self.tail.fill(&mut near[..count], at)?;
+            let length = match lines::last_newline(&near[..count]) {
+                // The last line may have no newline.
+                last if count == left && last != Some(count - 1) => {
+                    near[count] = b'\n';
+                    count + 1
+                }
+                Some(last) => last + 1,
+                None => {
+                    near.resize(2 * near.len(), 0);
+                    continue;
+                }
+            };
+            let taken = self.decode_near(&near[..length], at, decoder, config, gather);
+            at += taken as i64;
+            if taken < length {
                 break;
             }
         }
-        at
+        Ok(at.min(self.next))
     }
 
-    /// Takes the lines, which stand at `from` of the piece; how far that is.
-    fn decode_near(&self, block: &[u8], from: usize, decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
-        // All of it is looked at once; where something is no UTF-8, line by line.
-        let text = std::str::from_utf8(block).ok();
-        let followed = text.filter(|_| block.len() <= config.max_record_bytes);
+    /// Takes the lines, which stand at that offset; how far that is.
+    fn decode_near(&self, block: &[u8], offset: i64, decoder: &mut Decoder, config: &FileConfig, gather: &mut Gather) -> usize {
+        let may_follow = block.len() <= config.max_record_bytes;
         let mut at = 0;
         while at < block.len() && gather.records() < self.most {
-            if let Some(end) = followed.and_then(|text| gather.follow_line(decoder, text, at)) {
+            if may_follow && let Some(end) = gather.follow_line(decoder, block, at) {
                 at = end + 1;
                 continue;
             }
             let Some(length) = lines::newline(&block[at..]) else { break };
             let line = &block[at..at + length];
             if !lines::is_blank(line) {
-                take(config, decoder, gather, (text, at), line, self.start + (from + at) as i64);
+                take(config, decoder, gather, line, offset + at as i64);
             }
             at += length + 1;
         }
@@ -272,15 +283,12 @@ impl Piece<'_> {
     }
 }
 
-fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, text: (Option<&str>, usize), line: &[u8], offset: i64) {
+fn take(config: &FileConfig, decoder: &mut Decoder, gather: &mut Gather, line: &[u8], offset: i64) {
     let size = line.len() + 1;
-    let (record, line_text) = match text {
-        (Some(text), at) => (Record::stretch(text, at, at + line.len()), text.get(at..at + line.len())),
-        (None, _) => (Record::of_value(line), std::str::from_utf8(line).ok().filter(|_| config.wrapped)),
-    };
-    match line_text.filter(|_| config.wrapped && line.len() <= config.max_record_bytes).and_then(Wrapped::of_line) {
+    let text = if config.wrapped && line.len() <= config.max_record_bytes { std::str::from_utf8(line).ok() } else { None };
+    match text.and_then(Wrapped::of_line) {
         Some(wrapped) => gather.take(decoder, &wrapped.record(), offset, size),
-        None => gather.take(decoder, &record, offset, size),
+        None => gather.take(decoder, &Record::of_value(line), offset, size),
     }
 }
 
@@ -336,11 +344,13 @@ impl Source for FileSource {
 
     fn poll(&mut self, budget: Budget) -> Result<Vec<SourceBatch>, SourceError> {
         let deadline = Instant::now() + budget.wait;
+        let budget = Budget { bytes: (budget.bytes as f64 / self.kept) as usize, ..budget };
         loop {
             self.refresh()?;
             let batches = self.rounds(budget)?;
             if !batches.is_empty() {
                 self.grew = Instant::now();
+                self.note_kept(&batches);
                 return Ok(batches);
             }
             self.finished = !self.config.follow && !self.replaying;

@@ -1,4 +1,5 @@
-//! One file read block by block from a byte position, while it may be growing.
+//! One file read stretch by stretch from a byte position, while it may be growing. A stretch is found first, by where its last
+//! line ends; whoever decodes it reads it bit by bit.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -7,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use super::lines;
 use crate::sources::error::SourceError;
+use crate::sources::gather::Gather;
 
 /// How long lines are taken to be before any has been seen.
 const LINE: usize = 64;
-/// How much is read at once.
-const BLOCK: usize = 4 << 20;
+/// How much a stretch has at most.
+const STRETCH: usize = 16 << 20;
+/// How much is read at once to find a line's end.
+const LOOK: usize = 64 << 10;
 
 pub struct Tail {
     path: PathBuf,
@@ -22,46 +26,24 @@ pub struct Tail {
     pub until: Option<i64>,
     /// How far a line that is over the limit has been searched for its end.
     searched: i64,
-    /// A block that was given back, to be filled again.
-    spare: Vec<u8>,
     /// How long its lines were, about.
     line_bytes: usize,
 }
 
-/// What the next stretch of a file holds.
+/// What comes next in a file.
 pub enum Stretch {
-    /// Bytes from `next`, of which so many end with a line's end. What is behind them is kept: a block that is filled again is
-    /// not cleared before.
-    Lines { block: Vec<u8>, length: usize },
+    /// Whole lines up to that offset; the last one may end there without a newline.
+    Lines { end: i64 },
     /// The beginning of a line over the limit, and the size of all of it with its newline.
     Oversized { start: Vec<u8>, size: usize },
     /// Nothing whole is there now.
     Nothing,
 }
 
-impl Stretch {
-    /// What was read; of a line over the limit the beginning.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Stretch::Lines { block, length } => &block[..*length],
-            Stretch::Oversized { start, .. } => start,
-            Stretch::Nothing => &[],
-        }
-    }
-
-    /// How many bytes of the file it is.
-    pub fn size(&self) -> usize {
-        match self {
-            Stretch::Oversized { size, .. } => *size,
-            other => other.bytes().len(),
-        }
-    }
-}
-
 impl Tail {
     pub fn open(path: &Path, next: i64, until: Option<i64>) -> Result<Tail, SourceError> {
         let file = File::open(path).map_err(|e| unavailable(path, &e))?;
-        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next, spare: Vec::new(), line_bytes: LINE };
+        let tail = Tail { path: path.to_path_buf(), file, next, until, searched: next, line_bytes: LINE };
         let size = tail.size()?;
         match [Some(next), until].into_iter().flatten().find(|offset| *offset > size) {
             Some(offset) => Err(tail.lost(format!("It was read up to byte {offset} and now has {size}."))),
@@ -84,11 +66,6 @@ impl Tail {
     /// How many bytes so many lines may well have.
     pub fn bytes_of(&self, lines: usize) -> usize {
         lines.saturating_mul(self.line_bytes)
-    }
-
-    /// Takes a block back, whose memory the next one can use.
-    pub fn give_back(&mut self, block: Vec<u8>) {
-        self.spare = block;
     }
 
     /// True when all of the stretch that is asked for has been read.
@@ -119,7 +96,7 @@ impl Tail {
     }
 
     /// The next stretch, at most about `budget` bytes of whole lines. With `complete` the file's end ends a line too.
-    pub fn read(&mut self, budget: usize, limit: usize, complete: bool) -> Result<Stretch, SourceError> {
+    pub fn stretch(&mut self, budget: usize, limit: usize, complete: bool) -> Result<Stretch, SourceError> {
         let size = self.check()?;
         let end = self.until.map_or(size, |until| until.min(size));
         // A stretch that is read again ends where a record ended.
@@ -128,68 +105,90 @@ impl Tail {
         if left == 0 {
             return Ok(Stretch::Nothing);
         }
-        let mut want = left.min(BLOCK).min(budget.max(1));
+        let mut want = left.min(STRETCH).min(budget.max(1));
         loop {
-            let mut block = std::mem::take(&mut self.spare);
-            self.read_into(&mut block, self.next, want)?;
-            if let Some(last) = memchr::memrchr(b'\n', &block[..want]) {
-                return Ok(Stretch::Lines { block, length: last + 1 });
+            let to = self.next + want as i64;
+            if let Some(last) = self.last_newline(self.next, to)? {
+                return Ok(Stretch::Lines { end: last + 1 });
             }
-            block.truncate(want);
             if want >= left && complete && want <= limit {
-                block.push(b'\n');
-                return Ok(Stretch::Lines { block, length: want + 1 });
+                return Ok(Stretch::Lines { end: to });
             }
             if want > limit {
-                return self.search_end(block, end, complete);
+                return self.search_end(want, end, complete);
             }
             if want >= left {
                 return Ok(Stretch::Nothing);
             }
-            want = left.min(want.saturating_mul(2).max(BLOCK)).min(limit + 1);
+            want = left.min(want.saturating_mul(2).max(LOOK)).min(limit + 1);
         }
     }
 
-    /// Looks for the end of a line whose beginning is over the limit.
-    fn search_end(&mut self, start: Vec<u8>, end: i64, complete: bool) -> Result<Stretch, SourceError> {
-        let mut at = self.searched.max(self.next + start.len() as i64);
-        while at < end {
-            let block = self.bytes(at, BLOCK.min(usize::try_from(end - at).unwrap_or(BLOCK)))?;
-            if let Some(newline) = lines::newline(&block) {
-                let size = at - self.next + newline as i64 + 1;
-                return Ok(Stretch::Oversized { start, size: size as usize });
-            }
-            at += block.len() as i64;
-            self.searched = at;
+    /// Looks for the end of a line whose first `seen` bytes are over the limit.
+    fn search_end(&mut self, seen: usize, end: i64, complete: bool) -> Result<Stretch, SourceError> {
+        let start = self.bytes(self.next, seen.min(Gather::RAW_KEPT))?;
+        let from = self.searched.max(self.next + seen as i64);
+        if let Some(newline) = self.first_newline(from, end)? {
+            return Ok(Stretch::Oversized { start, size: (newline + 1 - self.next) as usize });
         }
+        self.searched = from.max(end);
         Ok(if complete { Stretch::Oversized { start, size: (end - self.next) as usize } } else { Stretch::Nothing })
+    }
+
+    /// Cuts a stretch of whole lines into `count` pieces of whole lines that are about as long; fewer where lines are long.
+    pub fn pieces(&self, from: i64, to: i64, count: usize) -> Result<Vec<(i64, i64)>, SourceError> {
+        let (mut pieces, mut from) = (Vec::new(), from);
+        for left in (2..=count as i64).rev() {
+            let Some(newline) = self.first_newline(from + (to - from) / left, to)? else { break };
+            pieces.push((from, newline + 1));
+            from = newline + 1;
+        }
+        if from < to {
+            pieces.push((from, to));
+        }
+        Ok(pieces)
     }
 
     /// The end of the last whole line that is there now: how far a reader can come.
     pub fn last_line_end(&self, complete: bool) -> Result<i64, SourceError> {
-        let mut end = self.size()?;
-        while end > 0 && !complete {
-            let count = BLOCK.min(usize::try_from(end).unwrap_or(BLOCK));
-            let start = end - count as i64;
-            if let Some(last) = self.bytes(start, count)?.iter().rposition(|b| *b == b'\n') {
-                return Ok(start + last as i64 + 1);
+        let size = self.size()?;
+        Ok(if complete { size } else { self.last_newline(0, size)?.map_or(0, |last| last + 1) })
+    }
+
+    fn first_newline(&self, from: i64, to: i64) -> Result<Option<i64>, SourceError> {
+        let mut at = from;
+        while at < to {
+            let end = to.min(at + LOOK as i64);
+            if let Some(newline) = lines::newline(&self.bytes(at, (end - at) as usize)?) {
+                return Ok(Some(at + newline as i64));
+            }
+            at = end;
+        }
+        Ok(None)
+    }
+
+    fn last_newline(&self, from: i64, to: i64) -> Result<Option<i64>, SourceError> {
+        let mut end = to;
+        while end > from {
+            let start = from.max(end - LOOK as i64);
+            if let Some(newline) = lines::last_newline(&self.bytes(start, (end - start) as usize)?) {
+                return Ok(Some(start + newline as i64));
             }
             end = start;
         }
-        Ok(end)
+        Ok(None)
     }
 
     /// Exactly `count` bytes at `at`; the file was seen to have them.
     fn bytes(&self, at: i64, count: usize) -> Result<Vec<u8>, SourceError> {
-        let mut bytes = Vec::new();
-        self.read_into(&mut bytes, at, count)?;
+        let mut bytes = vec![0; count];
+        self.fill(&mut bytes, at)?;
         Ok(bytes)
     }
 
-    /// Fills the first `count` bytes; those behind them stay.
-    fn read_into(&self, bytes: &mut Vec<u8>, at: i64, count: usize) -> Result<(), SourceError> {
-        bytes.resize(count.max(bytes.len()), 0);
-        match self.file.read_exact_at(&mut bytes[..count], at as u64) {
+    /// The bytes at `at`; the file was seen to have them.
+    pub fn fill(&self, bytes: &mut [u8], at: i64) -> Result<(), SourceError> {
+        match self.file.read_exact_at(bytes, at as u64) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Err(self.lost("It was cut while it was read.".into())),
             Err(e) => Err(unavailable(&self.path, &e)),
@@ -210,5 +209,32 @@ pub fn unavailable(path: &Path, error: &io::Error) -> SourceError {
         message: format!("could not read file \"{}\"", path.display()),
         detail: error.to_string(),
         hint: "Check that it exists and that floe's user may read it.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_the_stretch_again() {
+        let text: Vec<u8> = (0..200).flat_map(|i| [vec![b'x'; i * 7 % 31], vec![b'\n']].concat()).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        let tail = Tail::open(file.path(), 0, None).unwrap();
+        for start in [0, 1, 37] {
+            let end = text.len() as i64;
+            for count in 1..20 {
+                let pieces = tail.pieces(start, end, count).unwrap();
+                assert_eq!(pieces.len(), count);
+                assert_eq!((pieces[0].0, pieces[count - 1].1), (start, end));
+                assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0));
+                let good = |(from, to): &(i64, i64)| text[*to as usize - 1] == b'\n' && to - from < 2 * end / count as i64 + 32;
+                assert!(pieces.iter().all(good), "{pieces:?}");
+            }
+        }
+        let line = text.iter().position(|b| *b == b'\n').unwrap() as i64 + 1;
+        assert_eq!(tail.pieces(0, line, 3).unwrap(), [(0, line)]);
+        assert!(tail.pieces(5, 5, 3).unwrap().is_empty());
     }
 }

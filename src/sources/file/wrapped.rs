@@ -72,7 +72,6 @@ impl<'a> Wrapped<'a> {
             value: self.value.map(str::as_bytes),
             old_key: self.old_key.as_deref().map(str::as_bytes),
             new_key: self.new_key.as_deref().map(str::as_bytes),
-            within: self.value.map(|value| (value, 0)),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The change batch under construction: rows are put together column by column and then kept or taken back whole. Columns
 //! that nobody reads are given their values too, which may refuse the row, and are absent from the batch.
+//!
+//! Rows that are only added need not stay in the order of their records. Of a stream of several kinds of events, each in a
+//! struct of its own, the rows of each kind are put together apart: what the others have is then null in all of them, and
+//! whoever asks for one kind gets or passes over whole batches.
 
 use std::sync::Arc;
 
@@ -11,20 +15,36 @@ use arrow::error::ArrowError;
 use super::column::{Column, Misfit};
 use super::leaf::Place;
 use super::scalar::Scalar;
-use super::sizes::Sizes;
+use super::sizes::{Room, Sizes};
 use crate::types::{Part, Projection, RelationSchema, SqlType};
 use crate::zset::{ChangeBatch, ChangeOp};
 
 pub struct ChangeBuilder {
     schema: SchemaRef,
     key_schema: SchemaRef,
-    columns: Vec<Column>,
-    ops: Vec<ChangeOp>,
+    /// Those of the kind that was turned to last.
+    rows: Rows,
+    kind: usize,
+    /// Those of the other kinds; in the place of `kind` nothing.
+    others: Vec<Rows>,
+    room: Room,
     /// Per column the rows, ascending, whose value the record left out.
     unchanged: Vec<Vec<u32>>,
     moved: Vec<u32>,
     moved_keys: Vec<Column>,
 }
+
+/// Rows of one kind.
+#[derive(Default)]
+struct Rows {
+    columns: Vec<Column>,
+    ops: Vec<ChangeOp>,
+    /// The columns that are null in all of them, and are filled up at the end.
+    absent: Box<[usize]>,
+}
+
+/// Rows that have whatever they have, in the order of their records.
+pub const ANY_KIND: usize = 0;
 
 impl ChangeBuilder {
     /// A batch of what is read. `Err` names the first column whose type no record can hold.
@@ -40,27 +60,57 @@ impl ChangeBuilder {
         let unchanged = vec![Vec::new(); columns.len()];
         let key_schema = Arc::new(Schema::new(key_fields));
         let schema = read.schema(&schema);
-        Ok(ChangeBuilder { schema, key_schema, columns, ops: Vec::new(), unchanged, moved: Vec::new(), moved_keys })
+        let rows = Rows { columns, ..Rows::default() };
+        let (kind, others, room) = (ANY_KIND, vec![Rows::default()], Room::default());
+        Ok(ChangeBuilder { schema, key_schema, rows, kind, others, room, unchanged, moved: Vec::new(), moved_keys })
     }
 
-    /// Makes room for what so many bytes of records may come to, by what others came to.
-    pub fn prepare(&mut self, sizes: &Sizes, bytes: usize) {
-        let Some((rows, texts)) = sizes.expected(bytes) else { return };
-        self.ops.reserve(rows);
-        self.columns.iter_mut().zip(texts).for_each(|(column, bytes)| column.reserve(rows, bytes));
+    /// Makes room for what may well come.
+    pub fn prepare(&mut self, room: Room) {
+        room.make(self.kind, &mut self.rows.columns);
+        self.room = room;
+    }
+
+    /// What is in the columns, and came of so many bytes of records.
+    pub fn sizes(&self, bytes: usize) -> Sizes {
+        let kinds = self.others.iter().enumerate().map(|(kind, rows)| if kind == self.kind { &self.rows } else { rows });
+        Sizes::of(kinds.map(|rows| rows.columns.as_slice()), bytes)
     }
 
     pub fn len(&self) -> usize {
-        self.ops.len()
+        self.rows.ops.len() + self.others.iter().map(|rows| rows.ops.len()).sum::<usize>()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.len() == 0
+    }
+
+    /// The next row is one of that kind, which is given no values for the columns `absent`.
+    #[inline]
+    pub fn turn_to(&mut self, kind: usize, absent: &[usize]) {
+        if kind != self.kind {
+            self.turn(kind, absent);
+        }
+    }
+
+    #[cold]
+    fn turn(&mut self, kind: usize, absent: &[usize]) {
+        if self.others.len() <= kind {
+            self.others.resize_with(kind + 1, Rows::default);
+        }
+        if self.others[kind].columns.is_empty() {
+            let mut columns: Vec<Column> = self.rows.columns.iter().map(Column::like).collect();
+            self.room.make(kind, &mut columns);
+            self.others[kind] = Rows { columns, ops: Vec::new(), absent: absent.into() };
+        }
+        std::mem::swap(&mut self.rows, &mut self.others[self.kind]);
+        std::mem::swap(&mut self.rows, &mut self.others[kind]);
+        self.kind = kind;
     }
 
     /// Gives the row under construction its value of one column; each column gets one before the row is kept.
     pub fn push(&mut self, column: usize, value: Scalar<'_>) -> Result<(), Misfit> {
-        self.columns[column].push(value)
+        self.rows.columns[column].push(value)
     }
 
     /// [`ChangeBuilder::push`] for a column or a field of it.
@@ -68,40 +118,26 @@ impl ChangeBuilder {
         self.at(place).push(value)
     }
 
-    pub fn push_null(&mut self, place: Place) {
-        self.at(place).push_null();
-    }
-
-    /// Says that the row's struct in that column is there; its fields that were given no value are null.
-    pub fn close_struct(&mut self, column: usize) {
-        self.columns[column].close_struct();
-    }
-
+    /// The column of that place.
     #[inline]
-    fn at(&mut self, place: Place) -> &mut Column {
-        let column = &mut self.columns[place.column];
+    pub fn at(&mut self, place: Place) -> &mut Column {
+        let column = &mut self.rows.columns[place.column];
         match place.field {
             Some(field) => column.field(field),
             None => column,
         }
     }
 
-    /// [`Column::push_number`] in that place.
+    /// Says that the row's struct in that column is there; its fields that were given no value are null.
     #[inline]
-    pub fn push_number(&mut self, place: Place, number: i64) -> Result<(), Misfit> {
-        self.at(place).push_number(number)
-    }
-
-    /// [`Column::push_text`] in that place.
-    #[inline]
-    pub fn push_text(&mut self, place: Place, text: &str) -> Result<(), Misfit> {
-        self.at(place).push_text(text)
+    pub fn close_struct(&mut self, column: usize) {
+        self.rows.columns[column].close_struct();
     }
 
     /// Says that the record left the column's value out because it did not change.
     pub fn push_unchanged(&mut self, column: usize) {
-        self.unchanged[column].push(self.ops.len() as u32);
-        self.columns[column].push_null();
+        self.unchanged[column].push(self.rows.ops.len() as u32);
+        self.rows.columns[column].push_null();
     }
 
     /// Gives the other key of a row that moves, one value for each key column in key order.
@@ -111,27 +147,28 @@ impl ChangeBuilder {
 
     /// Keeps the row; columns that were given no value are null.
     pub fn keep(&mut self, op: ChangeOp) {
-        let row = self.ops.len();
-        for column in self.columns.iter_mut().filter(|c| c.is_kept() && c.len() == row) {
+        let row = self.rows.ops.len();
+        for column in self.rows.columns.iter_mut().filter(|c| c.is_kept() && c.len() == row) {
             column.push_null();
         }
         if self.moved_keys.first().is_some_and(|key| key.len() > self.moved.len()) {
             self.moved.push(row as u32);
         }
-        self.ops.push(op);
+        self.rows.ops.push(op);
     }
 
-    /// [`ChangeBuilder::keep`] of a row that was given a value for every column but `missing`, and comes from no other key.
+    /// [`ChangeBuilder::keep`] of a row that was given a value for every column but `missing` and those that its kind lacks,
+    /// and comes from no other key.
     #[inline]
     pub fn keep_but(&mut self, op: ChangeOp, missing: &[usize]) {
-        missing.iter().for_each(|column| self.columns[*column].push_null());
-        self.ops.push(op);
+        missing.iter().for_each(|column| self.rows.columns[*column].push_null());
+        self.rows.ops.push(op);
     }
 
     /// Forgets whatever the row under construction was given.
     pub fn take_back(&mut self) {
-        let row = self.ops.len();
-        self.columns.iter_mut().for_each(|c| c.truncate(row));
+        let row = self.rows.ops.len();
+        self.rows.columns.iter_mut().for_each(|c| c.truncate(row));
         for rows in &mut self.unchanged {
             while rows.pop_if(|r| *r as usize >= row).is_some() {}
         }
@@ -140,9 +177,10 @@ impl ChangeBuilder {
 
     /// The rows kept so far; the builder is empty again.
     pub fn finish(&mut self) -> Result<ChangeBatch, ArrowError> {
-        let ops = std::mem::take(&mut self.ops);
-        let arrays = self.columns.iter_mut().map(|column| column.finish(ops.len())).collect::<Result<Vec<_>, _>>()?;
-        let rows = batch(&self.schema, arrays, ops.len())?;
+        self.turn_to(ANY_KIND, &[]);
+        let (ops, rows) = self.rows.finish(&self.schema)?;
+        let apart = self.others.iter_mut().filter(|rows| !rows.ops.is_empty()).map(|rows| rows.finish(&self.schema));
+        let apart = apart.map(|rows| rows.map(|(_, rows)| rows)).collect::<Result<_, _>>()?;
         let unchanged = self.unchanged.iter_mut().map(|rows| bits(rows, ops.len())).collect();
         let moved = std::mem::take(&mut self.moved);
         let moved_keys = if moved.is_empty() {
@@ -151,7 +189,17 @@ impl ChangeBuilder {
             let arrays = self.moved_keys.iter_mut().map(|column| column.finish(moved.len())).collect::<Result<Vec<_>, _>>()?;
             Some(batch(&self.key_schema, arrays, moved.len())?)
         };
-        Ok(ChangeBatch { ops, rows, unchanged, moved, moved_keys })
+        Ok(ChangeBatch { ops, rows, apart, unchanged, moved, moved_keys })
+    }
+}
+
+impl Rows {
+    fn finish(&mut self, schema: &SchemaRef) -> Result<(Vec<ChangeOp>, RecordBatch), ArrowError> {
+        let ops = std::mem::take(&mut self.ops);
+        self.absent.iter().for_each(|column| self.columns[*column].fill(ops.len()));
+        let arrays = self.columns.iter_mut().map(|column| column.finish(ops.len())).collect::<Result<Vec<_>, _>>()?;
+        let rows = batch(schema, arrays, ops.len())?;
+        Ok((ops, rows))
     }
 }
 

@@ -32,17 +32,27 @@ enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
     I128(Vec<i128>),
+    /// Where each value ends, behind a zero.
     Bytes {
         ends: Vec<i32>,
         data: Vec<u8>,
     },
     Interval(Vec<IntervalMonthDayNano>),
+    /// The same.
     List {
         ends: Vec<i32>,
         items: Box<Column>,
     },
     /// Fields may be shorter than their struct: what they lack is null.
     Struct(Vec<Column>),
+}
+
+/// How much is in a column, and in each field of one that is a struct.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnSize {
+    values: usize,
+    bytes: usize,
+    fields: Vec<ColumnSize>,
 }
 
 pub struct Column {
@@ -68,11 +78,11 @@ impl Column {
             SqlType::Double => Values::F64(Vec::new()),
             SqlType::Numeric { .. } => Values::I128(Vec::new()),
             SqlType::Text | SqlType::Varchar(_) | SqlType::Uuid | SqlType::Json | SqlType::Jsonb | SqlType::Bytea => {
-                Values::Bytes { ends: Vec::new(), data: Vec::new() }
+                Values::Bytes { ends: vec![0], data: Vec::new() }
             }
             SqlType::Interval => Values::Interval(Vec::new()),
             SqlType::Array(item) if !matches!(**item, SqlType::Array(_)) => {
-                Values::List { ends: Vec::new(), items: Box::new(Column::new(item)?) }
+                Values::List { ends: vec![0], items: Box::new(Column::new(item)?) }
             }
             SqlType::Struct(fields) => Values::Struct(fields.iter().map(|field| Column::new(&field.sql_type)).collect::<Option<_>>()?),
             SqlType::Array(_) | SqlType::Oid | SqlType::Name | SqlType::Char | SqlType::Unknown => return None,
@@ -117,9 +127,39 @@ impl Column {
         self.len == 0
     }
 
-    /// Makes room for so many values, and so many bytes of texts in all of them.
-    pub fn reserve(&mut self, values: usize, bytes: usize) {
-        if !self.kept {
+    /// An empty column that takes the same values and keeps the same of them.
+    pub fn like(&self) -> Column {
+        let values = match &self.values {
+            Values::Bool(_) => Values::Bool(Vec::new()),
+            Values::I16(_) => Values::I16(Vec::new()),
+            Values::I32(_) => Values::I32(Vec::new()),
+            Values::I64(_) => Values::I64(Vec::new()),
+            Values::F32(_) => Values::F32(Vec::new()),
+            Values::F64(_) => Values::F64(Vec::new()),
+            Values::I128(_) => Values::I128(Vec::new()),
+            Values::Bytes { .. } => Values::Bytes { ends: vec![0], data: Vec::new() },
+            Values::Interval(_) => Values::Interval(Vec::new()),
+            Values::List { items, .. } => Values::List { ends: vec![0], items: Box::new(items.like()) },
+            Values::Struct(fields) => Values::Struct(fields.iter().map(Column::like).collect()),
+        };
+        Column { sql_type: self.sql_type.clone(), kept: self.kept, len: 0, nulls: 0, valid: Vec::new(), values }
+    }
+
+    /// What is in it.
+    pub fn size(&self) -> ColumnSize {
+        let (bytes, fields) = match &self.values {
+            Values::Bytes { data, .. } => (data.len(), Vec::new()),
+            Values::Struct(fields) => (0, fields.iter().map(Column::size).collect()),
+            _ => (0, Vec::new()),
+        };
+        ColumnSize { values: self.len, bytes, fields }
+    }
+
+    /// Makes room for `share` times as much, or somewhat more.
+    pub fn reserve(&mut self, size: &ColumnSize, share: f64) {
+        let scaled = |size: usize| (size as f64 * share) as usize + 16;
+        let values = scaled(size.values);
+        if !self.kept || size.values == 0 {
             return;
         }
         match &mut self.values {
@@ -132,9 +172,10 @@ impl Column {
             Values::I128(v) => v.reserve(values),
             Values::Bytes { ends, data } => {
                 ends.reserve(values);
-                data.reserve(bytes);
+                data.reserve(scaled(size.bytes));
             }
-            Values::Interval(_) | Values::List { .. } | Values::Struct(_) => {}
+            Values::Struct(fields) => fields.iter_mut().zip(&size.fields).for_each(|(field, size)| field.reserve(size, share)),
+            Values::Interval(_) | Values::List { .. } => {}
         }
     }
 
@@ -162,12 +203,12 @@ impl Column {
             Values::Interval(v) => v.truncate(len),
             Values::Struct(_) => {}
             Values::Bytes { ends, data } => {
-                ends.truncate(len);
-                data.truncate(ends.last().map_or(0, |end| *end as usize));
+                ends.truncate(len + 1);
+                data.truncate(last(ends) as usize);
             }
             Values::List { ends, items } => {
-                ends.truncate(len);
-                items.truncate(ends.last().map_or(0, |end| *end as usize));
+                ends.truncate(len + 1);
+                items.truncate(last(ends) as usize);
             }
         }
     }
@@ -186,7 +227,7 @@ impl Column {
             Values::I128(v) => v.push(0),
             Values::Interval(v) => v.push(IntervalMonthDayNano::new(0, 0, 0)),
             Values::Struct(_) => {}
-            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(ends.last().copied().unwrap_or(0)),
+            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.push(last(ends)),
         }
         if self.nulls == 0 {
             self.valid = vec![true; self.len];
@@ -197,7 +238,7 @@ impl Column {
     }
 
     /// Appends nulls up to that length.
-    fn fill(&mut self, len: usize) {
+    pub fn fill(&mut self, len: usize) {
         let Some(missing) = len.checked_sub(self.len).filter(|missing| *missing > 0 && self.kept) else { return };
         match &mut self.values {
             Values::Bool(v) => v.resize(len, false),
@@ -208,7 +249,7 @@ impl Column {
             Values::F64(v) => v.resize(len, 0.0),
             Values::I128(v) => v.resize(len, 0),
             Values::Interval(v) => v.resize(len, IntervalMonthDayNano::new(0, 0, 0)),
-            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.resize(len, ends.last().copied().unwrap_or(0)),
+            Values::Bytes { ends, .. } | Values::List { ends, .. } => ends.resize(len + 1, last(ends)),
             Values::Struct(_) => {}
         }
         if self.nulls == 0 {
@@ -245,11 +286,11 @@ impl Column {
             Values::Interval(v) => v.clear(),
             Values::Struct(_) => {}
             Values::Bytes { ends, data } => {
-                ends.clear();
+                ends.truncate(1);
                 data.clear();
             }
             Values::List { ends, items } => {
-                ends.clear();
+                ends.truncate(1);
                 items.truncate(0);
             }
         }
@@ -259,17 +300,22 @@ impl Column {
     ///
     /// # Panics
     /// When there is none: a defect of the caller.
+    #[inline]
     pub fn field(&mut self, field: usize) -> &mut Column {
         match &mut self.values {
             Values::Struct(fields) => {
-                fields[field].fill(self.len);
-                &mut fields[field]
+                let column = &mut fields[field];
+                if column.len < self.len {
+                    column.fill(self.len);
+                }
+                column
             }
             _ => panic!("a column of {} has no fields", self.sql_type),
         }
     }
 
     /// Appends a struct whose fields were given their values; those that were not are null.
+    #[inline]
     pub fn close_struct(&mut self) {
         if let Values::Struct(_) = &self.values {
             self.appended();
@@ -291,11 +337,11 @@ impl Column {
         Ok(())
     }
 
-    /// Appends a text that is known to be one of the column's: it has no NUL and is not too long.
+    /// Appends a text that is known to be one of the column's: it is UTF-8, has no NUL and is not too long.
     #[inline]
-    pub fn push_text(&mut self, text: &str) -> Result<(), Misfit> {
+    pub fn push_text(&mut self, text: &[u8]) -> Result<(), Misfit> {
         let Values::Bytes { ends, data } = &mut self.values else { return Err("a text".into()) };
-        append_bytes(ends, data, text.as_bytes())?;
+        append_bytes(ends, data, text)?;
         self.appended();
         Ok(())
     }
@@ -429,10 +475,12 @@ fn take<T: arrow::datatypes::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuff
 }
 
 fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
-    let mut offsets = Vec::with_capacity(ends.len() + 1);
-    offsets.push(0);
-    offsets.append(ends);
-    OffsetBuffer::new(ScalarBuffer::from(offsets))
+    OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])))
+}
+
+#[inline]
+fn last(ends: &[i32]) -> i32 {
+    ends.last().copied().unwrap_or(0)
 }
 
 fn push_items(items: &mut Column, value: Scalar<'_>) -> Result<(), Misfit> {

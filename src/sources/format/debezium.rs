@@ -18,9 +18,10 @@ use std::sync::Arc;
 use super::builder::ChangeBuilder;
 use super::connect_schema::{SchemaCache, Wires};
 use super::fields::{Fields, Slots};
-use super::guide::{End, Guide};
+use super::guide::Guide;
 use super::json::{JsonError, Scanner};
 use super::leaves;
+use super::path::End;
 use super::placeholder::Placeholder;
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
@@ -64,7 +65,7 @@ impl DebeziumDecoder {
         DebeziumDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
-            guide: Guide::new(placeholder.shortest().saturating_sub(3), read),
+            guide: Guide::new(placeholder.shortest().saturating_sub(3), read, Vec::new()),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             schemas: SchemaCache::default(),
@@ -77,12 +78,11 @@ impl DebeziumDecoder {
 
     pub fn decode(&mut self, record: &Record<'_>, builder: &mut ChangeBuilder) -> Result<(), String> {
         let Some(value) = record.value else { return Ok(()) };
-        let (text, from, to) = record.text(value)?;
         let stays = record.old_key.is_none() && record.new_key.is_none();
-        if stays && self.follow((text, from, End::At(to)), builder).is_some() {
+        if stays && self.follow((value, 0, End::At(value.len())), builder).is_some() {
             return Ok(());
         }
-        let text = &text[from..to];
+        let text = utf8(value)?;
         if text.trim() == "null" {
             return Ok(());
         }
@@ -124,9 +124,9 @@ impl DebeziumDecoder {
     }
 
     /// Takes a change that brings a row or takes one, if it looks as one did before.
-    fn follow(&mut self, text: (&str, usize, End), builder: &mut ChangeBuilder) -> Option<usize> {
+    fn follow(&mut self, record: (&[u8], usize, End), builder: &mut ChangeBuilder) -> Option<usize> {
         let (columns, primary_key, placeholder) = (&self.columns, &self.primary_key, &self.placeholder);
-        self.guide.follow(text, builder, |builder, place, raw, wires| {
+        self.guide.follow(record, builder, |builder, place, raw, wires| {
             let at = place.column;
             let Some(wire) = wires.and_then(|wires| wires.get(at)?.as_ref()) else { return false };
             if !placeholder.is(raw) {
@@ -139,8 +139,8 @@ impl DebeziumDecoder {
     }
 
     /// Takes the line that begins at `from`, a message's value by itself, if it looks as one did before; its end.
-    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
-        self.follow((text, from, End::Newline), builder)
+    pub fn follow_line(&mut self, lines: &[u8], from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+        self.follow((lines, from, End::Newline), builder)
     }
 
     /// Remembers the form of a good change.

@@ -11,7 +11,6 @@ use crate::sources::error::SourceError;
 use crate::sources::options::Options;
 use crate::sources::spec::{Format, SourceSpec};
 use crate::types::{Projection, RelationSchema, Report, SqlState, SqlType};
-use crate::zset::ChangeBatch;
 
 /// The options that formats have, beside those of the connector.
 pub const PLAIN_OPTIONS: &[&str] = &[TIMESTAMP_UNIT];
@@ -99,22 +98,22 @@ impl Decoder {
     /// [`Decoder::builder`] for so many bytes of records.
     pub fn builder_for(&self, bytes: usize) -> Result<ChangeBuilder, SourceError> {
         let mut builder = self.builder()?;
-        builder.prepare(&self.sizes, bytes);
+        builder.prepare(self.sizes.scaled_to(bytes));
         Ok(builder)
     }
 
-    /// Takes note of what so many bytes of records came to.
-    pub fn note(&mut self, batch: &ChangeBatch, bytes: usize) {
-        self.sizes = Sizes::of(batch, bytes);
+    /// Takes note of what records came to.
+    pub fn note(&mut self, sizes: Sizes) {
+        self.sizes = sizes;
     }
 
     /// Appends what the line that begins at `from` says, if it looks as one did before; the line's end. `None` leaves
     /// nothing behind, and the line is for [`Decoder::decode`].
     #[inline]
-    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+    pub fn follow_line(&mut self, lines: &[u8], from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
         match &mut self.kind {
-            Kind::Plain(plain) => plain.follow_line(text, from, builder),
-            Kind::Debezium(debezium) => debezium.follow_line(text, from, builder),
+            Kind::Plain(plain) => plain.follow_line(lines, from, builder),
+            Kind::Debezium(debezium) => debezium.follow_line(lines, from, builder),
         }
     }
 

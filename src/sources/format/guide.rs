@@ -11,94 +11,30 @@
 //! A record that leaves every path is a surprise: it is read the general way, and if it is a good one its form becomes a
 //! path too. So what is accepted, and what it means, is what the general way says; a path only gets there sooner. The
 //! test beside this file holds the two against each other on records that were bent in every place.
+//!
+//! A path is followed through bytes. That they are UTF-8 is known of the stretches, and looked at in each value that has more
+//! than ASCII in it.
 
 use std::sync::Arc;
 
-use super::builder::ChangeBuilder;
+use super::builder::{ANY_KIND, ChangeBuilder};
 use super::connect_schema::Wires;
-use super::glue::{Glue, word};
-use super::json::{Scanner, plain_run};
 use super::leaf::{Form, Leaf, Place, Reading};
-use super::{temporal, usual};
+use super::path::{End, Known, Off, Path};
 use crate::types::{Part, Projection};
 use crate::zset::ChangeOp;
-
-struct Step {
-    /// The text from the end of the value before to this value.
-    before: Glue,
-    reading: Reading,
-    /// Whether the value is read; it is checked either way.
-    kept: bool,
-}
-
-/// A value of the record that a path was made of.
-#[derive(PartialEq, Eq)]
-struct Known {
-    /// The text from the end of the value before.
-    before: Box<[u8]>,
-    reading: Reading,
-    kept: bool,
-    /// The value itself, as long as every record had the same.
-    same: Option<Box<[u8]>>,
-}
-
-struct Path {
-    known: Vec<Known>,
-    end: Box<[u8]>,
-    /// `known` as it is followed: what was always the same is a part of the text around it.
-    steps: Vec<Step>,
-    /// Columns whose structs are read field by field.
-    structs: Vec<usize>,
-    /// Columns that are read and have no value.
-    missing: Vec<usize>,
-    /// The text behind the last value.
-    tail: Glue,
-    op: ChangeOp,
-    wires: Option<Arc<Wires>>,
-    taken: u32,
-}
-
-/// Where a record ends.
-#[derive(Clone, Copy, Debug)]
-pub enum End {
-    At(usize),
-    /// Where its line does. It is not looked for: a path that is followed gets there.
-    Newline,
-}
-
-impl End {
-    /// The place, for those who need to know it before.
-    fn place(self, text: &str, from: usize) -> usize {
-        match self {
-            End::At(to) => to,
-            End::Newline => memchr::memchr(b'\n', &text.as_bytes()[from..]).map_or(text.len(), |length| from + length),
-        }
-    }
-}
-
-/// What was found in a record for a step of its path. Nothing goes into the builder before the whole record was found.
-struct Found {
-    step: usize,
-    value: Value,
-}
-
-enum Value {
-    Null,
-    Number(i64),
-    /// A text without its quotes.
-    Text(usize, usize),
-    /// A value of no usual form.
-    Any(usize, usize),
-}
 
 /// The paths of one source's records.
 pub struct Guide {
     /// Those that are taken more often come first.
     paths: Vec<Path>,
     read: Projection,
+    /// Columns whose absence makes rows of another kind; none where the order of rows matters.
+    structs: Vec<usize>,
+    /// The columns that each kind lacks; the first lacks none.
+    kinds: Vec<Vec<usize>>,
     /// Texts of more bytes may mean something else than their text.
     longest_text: usize,
-    found: Vec<Found>,
     /// The path that goes next when there are too many.
     oldest: usize,
     /// What learning has cost and followed paths have not yet earned.
@@ -109,6 +45,8 @@ pub struct Guide {
 
 /// More forms at once than one topic has; the mixed events of several tables, say.
 const PATHS: usize = 16;
+/// More kinds are together with those that have whatever they have.
+const KINDS: usize = 8;
 const LESSON: u32 = 8;
 const MOST_DEBT: u32 = 4096;
 /// How long paths are left alone where nothing comes twice.
@@ -117,33 +55,40 @@ const REST: u32 = 100_000;
 const MOST_TAKEN: u32 = 1 << 16;
 
 impl Guide {
-    pub fn new(longest_text: usize, read: Projection) -> Guide {
-        Guide { paths: Vec::new(), read, longest_text, found: Vec::new(), oldest: 0, debt: 0, rest: 0 }
+    /// `structs` are the columns by which rows are told apart.
+    pub fn new(longest_text: usize, read: Projection, mut structs: Vec<usize>) -> Guide {
+        structs.retain(|column| *read.part(*column) != Part::Nothing);
+        Guide { paths: Vec::new(), read, structs, kinds: vec![Vec::new()], longest_text, oldest: 0, debt: 0, rest: 0 }
     }
 
-    /// Follows a path through the record that begins at `from` of the text, and keeps its row; the record's end. `any` gives
-    /// the builder a value of no usual form, or says no. `None` for a surprise; then the builder is as it was.
+    /// Follows a path through the record that begins at `from`, and keeps its row; the record's end. `any` gives the builder a
+    /// value of no usual form, or says no. `None` for a surprise; then the builder is as it was.
     #[inline]
     pub fn follow<'a>(
         &mut self,
-        (text, from, end): (&'a str, usize, End),
+        (bytes, from, end): (&'a [u8], usize, End),
         builder: &mut ChangeBuilder,
         mut any: impl FnMut(&mut ChangeBuilder, Place, &'a str, Option<&Wires>) -> bool,
     ) -> Option<usize> {
         if self.rest > 0 {
             self.rest -= 1;
+            builder.turn_to(ANY_KIND, &[]);
             return None;
         }
         for at in 0..self.paths.len() {
             let path = &self.paths[at];
-            let Some(end) = path.find((text, from, end), &mut self.found) else { continue };
-            if path.give(text, &self.found, builder, &mut any) {
-                builder.keep_but(path.op, &path.missing);
-                self.count(at);
-                return Some(end);
+            builder.turn_to(path.kind, &self.kinds[path.kind]);
+            match path.follow((bytes, from, end), builder, &mut any) {
+                Ok(end) => {
+                    builder.keep_but(path.op, &path.missing);
+                    self.count(at);
+                    return Some(end);
+                }
+                Err(Off::Given) => builder.take_back(),
+                Err(Off::Nothing) => {}
             }
-            builder.take_back();
         }
+        builder.turn_to(ANY_KIND, &[]);
         None
     }
 
@@ -177,7 +122,14 @@ impl Guide {
         let mut end = 0;
         for leaf in leaves {
             let Some(before) = text.as_bytes().get(end..leaf.start) else { return };
+            let value = text.as_bytes().get(leaf.start..leaf.end);
             let (reading, kept) = match leaf.reading {
+                // A struct that is null is as good as one that is not there.
+                Reading::Column { place: Place { column, field: None }, nullable: true, .. }
+                    if value == Some(&b"null"[..]) && self.structs.contains(&column) =>
+                {
+                    (Reading::Skip, false)
+                }
                 Reading::Column { place, nullable, form } => {
                     missing.retain(|column| *column != place.column);
                     (Reading::Column { place, nullable, form: self.limited(form) }, self.is_read(place))
@@ -189,31 +141,19 @@ impl Guide {
             {
                 structs.push(column);
             }
-            let value = text.as_bytes().get(leaf.start..leaf.end);
             let same = value.filter(|value| reading == Reading::Skip && is_word(value)).map(Into::into);
             known.push(Known { before: before.into(), reading, kept, same });
             end = leaf.end;
         }
-        let mut path = Path {
-            known,
-            end: text.as_bytes()[end..].into(),
-            steps: Vec::new(),
-            structs,
-            missing,
-            tail: Glue::new(b""),
-            op,
-            wires,
-            taken: 0,
-        };
+        let kind = self.kind_without(&mut missing);
+        let mut path = Path::new((known, &text.as_bytes()[end..]), structs, (kind, missing), op, wires);
         if let Some(at) = self.paths.iter().position(|other| other.is_alike(&path)) {
             if path.unite(&self.paths[at]) {
                 path.taken = self.paths[at].taken;
-                path.pave();
                 self.paths[at] = path;
             }
             return;
         }
-        path.pave();
         if self.paths.len() < PATHS {
             self.paths.push(path);
         } else {
@@ -221,6 +161,21 @@ impl Guide {
             self.oldest = 1 + self.oldest % (PATHS - 1);
             self.paths[self.oldest] = path;
         }
+    }
+
+    /// The kind of rows that lack these columns, from which those that it stands for are taken away.
+    fn kind_without(&mut self, missing: &mut Vec<usize>) -> usize {
+        let absent: Vec<usize> = missing.iter().copied().filter(|column| self.structs.contains(column)).collect();
+        let known = self.kinds.iter().position(|kind| *kind == absent);
+        let kind = known.unwrap_or(if self.kinds.len() < KINDS { self.kinds.len() } else { ANY_KIND });
+        if kind == ANY_KIND {
+            return kind;
+        }
+        missing.retain(|column| !absent.contains(column));
+        if known.is_none() {
+            self.kinds.push(absent);
+        }
+        kind
     }
 
     fn limited(&self, form: Form) -> Form {
@@ -245,201 +200,11 @@ fn is_word(value: &[u8]) -> bool {
     value.len() <= LONGEST && matches!(value.first(), Some(b'"' | b'n' | b't' | b'f'))
 }
 
-impl Path {
-    /// Whether records of both have the same values in the same places, whatever the values are.
-    fn is_alike(&self, other: &Path) -> bool {
-        let same = |(a, b): (&Known, &Known)| a.before == b.before && a.reading == b.reading && a.kept == b.kept;
-        let alike = self.op == other.op && self.end == other.end && self.known.len() == other.known.len();
-        alike && self.known.iter().zip(&other.known).all(same)
-    }
-
-    /// Keeps as the same what is the same in both, which are alike. False when that is all that the other has.
-    fn unite(&mut self, other: &Path) -> bool {
-        let mut less = false;
-        for (mine, theirs) in self.known.iter_mut().zip(&other.known) {
-            if mine.same != theirs.same {
-                mine.same = None;
-                less |= theirs.same.is_some();
-            }
-        }
-        less
-    }
-
-    /// Makes the steps.
-    fn pave(&mut self) {
-        let mut text = Vec::new();
-        self.steps.clear();
-        for Known { before, reading, kept, same } in &self.known {
-            text.extend_from_slice(before);
-            match same {
-                Some(value) => text.extend_from_slice(value),
-                None => {
-                    self.steps.push(Step { before: Glue::new(&text), reading: *reading, kept: *kept });
-                    text.clear();
-                }
-            }
-        }
-        text.extend_from_slice(&self.end);
-        self.tail = Glue::new(&text);
-    }
-
-    /// Finds the values that are wanted, and checks the others; the record's end. `None` when the record takes another way.
-    #[inline]
-    fn find(&self, (text, from, end): (&str, usize, End), found: &mut Vec<Found>) -> Option<usize> {
-        let bytes = text.as_bytes();
-        found.clear();
-        let mut at = from;
-        for (number, step) in self.steps.iter().enumerate() {
-            if !step.before.stands_at(bytes, at) {
-                return None;
-            }
-            at += step.before.length();
-            // No value of a usual form has a line's end in it, and so none goes on past its record.
-            let rest = &bytes[at.min(bytes.len())..];
-            let length = match step.reading {
-                Reading::Skip => skip(text, at, end),
-                Reading::RowComes => matches!(rest.first_chunk::<3>(), Some(b"\"c\"" | b"\"r\"" | b"\"u\"")).then_some(3),
-                Reading::RowGoes => matches!(rest.first_chunk::<3>(), Some(b"\"d\"")).then_some(3),
-                Reading::Column { nullable, form, .. } => {
-                    let (value, length) = match usual_value(form, rest, at) {
-                        Some((value, length)) => (Some(value), Some(length)),
-                        None if word(rest, 0) as u32 == u32::from_le_bytes(*b"null") => {
-                            if !nullable {
-                                return None;
-                            }
-                            (Some(Value::Null), Some(4))
-                        }
-                        None => {
-                            let length = skip(text, at, end);
-                            (None, length)
-                        }
-                    };
-                    match (value, length) {
-                        (Some(value), _) if step.kept => found.push(Found { step: number, value }),
-                        (None, Some(length)) => found.push(Found { step: number, value: Value::Any(at, at + length) }),
-                        _ => {}
-                    }
-                    length
-                }
-            };
-            at += length?;
-        }
-        if !self.tail.stands_at(bytes, at) {
-            return None;
-        }
-        at += self.tail.length();
-        let is_end = match end {
-            End::At(to) => at == to,
-            End::Newline => bytes.get(at) == Some(&b'\n'),
-        };
-        is_end.then_some(at)
-    }
-
-    /// Gives the builder what was found. False when a value is refused.
-    #[inline]
-    fn give<'a>(
-        &self,
-        text: &'a str,
-        found: &[Found],
-        builder: &mut ChangeBuilder,
-        any: &mut impl FnMut(&mut ChangeBuilder, Place, &'a str, Option<&Wires>) -> bool,
-    ) -> bool {
-        for Found { step, value } in found {
-            let Reading::Column { place, .. } = self.steps[*step].reading else { return false };
-            let given = match *value {
-                Value::Null => {
-                    builder.push_null(place);
-                    true
-                }
-                Value::Number(number) => builder.push_number(place, number).is_ok(),
-                Value::Text(from, to) => builder.push_text(place, &text[from..to]).is_ok(),
-                Value::Any(from, to) => any(builder, place, &text[from..to], self.wires.as_deref()),
-            };
-            if !given {
-                return false;
-            }
-        }
-        self.structs.iter().for_each(|column| builder.close_struct(*column));
-        true
-    }
-}
-
-/// The length of the value at that place, checked to be JSON.
-#[inline]
-fn skip(text: &str, at: usize, end: End) -> Option<usize> {
-    let bytes = text.as_bytes().get(at..)?;
-    match bytes.first() {
-        Some(b'"') => {
-            let mut length = 1;
-            loop {
-                length += plain_run(&bytes[length..]);
-                match (bytes.get(length), bytes.get(length + 1)) {
-                    (Some(b'"'), _) => return Some(length + 1),
-                    (Some(b'\\'), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => length += 2,
-                    _ => break,
-                }
-            }
-        }
-        Some(b'-' | b'0'..=b'9') => {
-            if let Some(length) = usual::whole_number(bytes) {
-                return Some(length);
-            }
-        }
-        Some(b'n') if bytes.starts_with(b"null") => return Some(4),
-        // White space before a value belongs to the stretch before it.
-        None | Some(b' ' | b'\t' | b'\r' | b'\n') => return None,
-        Some(_) => {}
-    }
-    skip_any(text, at, end)
-}
-
-/// [`skip`] of a value of any form. Only objects and arrays could go on past their line.
-fn skip_any(text: &str, at: usize, end: End) -> Option<usize> {
-    let is_nested = matches!(text.as_bytes().get(at), Some(b'{' | b'['));
-    let to = if is_nested { end.place(text, at) } else { text.len() };
-    let mut scanner = Scanner::starting_at(text.get(..to)?, at);
-    scanner.value().ok()?;
-    Some(scanner.position() - at)
-}
-
-/// The value at the beginning of `rest`, which stands at `at`, if it has the form; its length.
-#[inline]
-fn usual_value(form: Form, rest: &[u8], at: usize) -> Option<(Value, usize)> {
-    match form {
-        Form::Integer { least, most } => {
-            let (number, length) = usual::integer(rest)?;
-            (least <= number && number <= most).then_some((Value::Number(number), length))
-        }
-        Form::Text { most } => {
-            if rest.first() != Some(&b'"') {
-                return None;
-            }
-            let length = plain_run(&rest[1..]);
-            (rest.get(length + 1) == Some(&b'"') && length <= most).then_some((Value::Text(at + 1, at + 1 + length), length + 2))
-        }
-        Form::Timestamp => {
-            let (micros, length) = usual::timestamp(rest)?;
-            Some((Value::Number(temporal::checked_micros(micros).ok()?), length))
-        }
-        Form::Instant { unit } => {
-            let (count, length) = usual::integer(rest)?;
-            Some((Value::Number(temporal::checked_micros(count.checked_mul(unit)?).ok()?), length))
-        }
-        Form::Decimal { scale, bound } => {
-            let (digits, fraction, length) = usual::decimal(rest)?;
-            let more = u32::try_from(scale).ok()?.checked_sub(fraction)?;
-            let unscaled = digits.checked_mul(10i64.checked_pow(more)?)?;
-            (-bound < unscaled && unscaled < bound).then_some((Value::Number(unscaled), length))
-        }
-        Form::Any => None,
-    }
-}
-
 #[cfg(test)]
 impl Guide {
     /// A guide that never knows a way.
     pub fn blind() -> Guide {
-        Guide { rest: u32::MAX, ..Guide::new(0, Projection::nothing(0)) }
+        Guide { rest: u32::MAX, ..Guide::new(0, Projection::nothing(0), Vec::new()) }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod interval;
 pub mod json;
 pub mod leaf;
 pub mod leaves;
+pub mod path;
 pub mod placeholder;
 pub mod plain;
 pub mod record;
@@ -26,6 +27,7 @@ pub mod scalar;
 pub mod sizes;
 pub mod temporal;
 pub mod usual;
+pub mod walk;
 pub mod wire;
 
 pub use builder::ChangeBuilder;

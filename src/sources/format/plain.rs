@@ -11,9 +11,10 @@ use super::builder::ChangeBuilder;
 use super::column::Misfit;
 use super::connect_schema::Wires;
 use super::fields::{Fields, Slots};
-use super::guide::{End, Guide};
+use super::guide::Guide;
 use super::json::{JsonError, Scanner, is_json};
 use super::leaf::{Form, Leaf, Place, Reading};
+use super::path::End;
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::{Unit, Wire};
@@ -38,10 +39,16 @@ impl PlainDecoder {
 
 impl PlainDecoder {
     pub fn new(relation: &RelationSchema, read: Projection, timestamp_unit: Option<Unit>) -> PlainDecoder {
+        let is_struct = |at: &usize| matches!(relation.columns[*at].sql_type, SqlType::Struct(_));
+        // Rows with a key replace each other in the order of their records.
+        let structs = match relation.primary_key.is_empty() {
+            true => (0..relation.columns.len()).filter(is_struct).collect(),
+            false => Vec::new(),
+        };
         PlainDecoder {
             columns: relation.columns.clone(),
             primary_key: relation.primary_key.clone(),
-            guide: Guide::new(usize::MAX, read),
+            guide: Guide::new(usize::MAX, read, structs),
             fields: Fields::new(relation),
             key_fields: Fields::new(relation),
             timestamp_unit,
@@ -56,14 +63,13 @@ impl PlainDecoder {
             }
             return Ok(());
         };
-        let (text, from, to) = record.text(value)?;
         let op = if self.primary_key.is_empty() { ChangeOp::Insert } else { ChangeOp::Upsert };
         let (columns, unit) = (&self.columns, self.timestamp_unit);
         let any = |builder: &mut ChangeBuilder, place, raw: &str, _: Option<&Wires>| push(builder, columns, place, unit, raw).is_ok();
-        if self.guide.follow((text, from, End::At(to)), builder, any).is_some() {
+        if self.guide.follow((value, 0, End::At(value.len())), builder, any).is_some() {
             return Ok(());
         }
-        let text = &text[from..to];
+        let text = utf8(value)?;
         let mut scanner = Scanner::new(text);
         let slots = read_object(&mut self.fields, &mut scanner)?;
         for (at, column) in self.columns.iter().enumerate() {
@@ -84,9 +90,9 @@ impl PlainDecoder {
 
     /// Takes the line that begins at `from`, if it looks as one did before; its end.
     #[inline]
-    pub fn follow_line(&mut self, text: &str, from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
+    pub fn follow_line(&mut self, lines: &[u8], from: usize, builder: &mut ChangeBuilder) -> Option<usize> {
         let (columns, unit) = (&self.columns, self.timestamp_unit);
-        self.guide.follow((text, from, End::Newline), builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok())
+        self.guide.follow((lines, from, End::Newline), builder, |builder, place, raw, _| push(builder, columns, place, unit, raw).is_ok())
     }
 
     fn needs_value(&self, at: usize) -> bool {

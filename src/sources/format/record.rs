@@ -10,8 +10,6 @@ pub struct Record<'a> {
     /// Debezium's headers `__debezium.oldkey` and `__debezium.newkey`: the other half of a key change.
     pub old_key: Option<&'a [u8]>,
     pub new_key: Option<&'a [u8]>,
-    /// A text that the value is a stretch of, from this byte on: known to be UTF-8, so nobody has to look again.
-    pub within: Option<(&'a str, usize)>,
 }
 
 impl<'a> Record<'a> {
@@ -20,24 +18,6 @@ impl<'a> Record<'a> {
 
     pub fn of_value(value: &'a [u8]) -> Record<'a> {
         Record { value: Some(value), ..Record::default() }
-    }
-
-    /// The stretch `[from, to)` of a text.
-    #[inline]
-    pub fn stretch(text: &'a str, from: usize, to: usize) -> Record<'a> {
-        Record { value: text.as_bytes().get(from..to), within: Some((text, from)), ..Record::default() }
-    }
-
-    /// The value as a stretch of a text.
-    ///
-    /// # Errors
-    /// When it is not UTF-8.
-    #[inline]
-    pub fn text(&self, value: &'a [u8]) -> Result<(&'a str, usize, usize), String> {
-        match self.within {
-            Some((text, from)) => Ok((text, from, from + value.len())),
-            None => utf8(value).map(|text| (text, 0, value.len())),
-        }
     }
 }
 

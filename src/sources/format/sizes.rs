@@ -1,36 +1,44 @@
 //! How long columns become: as long as those of the batch before, in proportion to the records' bytes. A column that has its
 //! room from the beginning is not moved while it grows, and has little left over when it is done.
 
-use arrow::array::AsArray;
+use super::column::{Column, ColumnSize};
 
-use crate::zset::ChangeBatch;
-
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Sizes {
     /// Of records; zero before there was a batch.
     bytes: usize,
-    rows: usize,
-    /// Of the texts in each column.
-    texts: Vec<usize>,
+    /// Of the rows of each kind, what is in their columns.
+    kinds: Vec<Vec<ColumnSize>>,
 }
 
 /// Fewer bytes of records need no preparation.
 const FEW: usize = 4096;
 
 impl Sizes {
-    pub fn of(batch: &ChangeBatch, bytes: usize) -> Sizes {
-        let texts = |column: &arrow::array::ArrayRef| column.as_string_opt::<i32>().map_or(0, |texts| texts.value_data().len());
-        Sizes { bytes, rows: batch.rows.num_rows(), texts: batch.rows.columns().iter().map(texts).collect() }
+    /// What so many bytes of records came to, kind by kind.
+    pub fn of<'a>(kinds: impl Iterator<Item = &'a [Column]>, bytes: usize) -> Sizes {
+        Sizes { bytes, kinds: kinds.map(|columns| columns.iter().map(Column::size).collect()).collect() }
     }
 
-    /// How many rows so many bytes of records may well be, and in each column how many bytes of text.
-    pub fn expected(&self, bytes: usize) -> Option<(usize, impl Iterator<Item = usize>)> {
-        if self.bytes < FEW || bytes < FEW {
-            return None;
-        }
+    /// The same of so many bytes.
+    pub fn scaled_to(&self, bytes: usize) -> Room {
         // A little more than that, lest a column move for its last values.
-        let share = bytes as f64 / self.bytes as f64 * 1.05;
-        let scaled = move |size: &usize| (*size as f64 * share) as usize;
-        Some((scaled(&self.rows) + 16, self.texts.iter().map(scaled)))
+        let share = if self.bytes < FEW || bytes < FEW { 0.0 } else { bytes as f64 / self.bytes as f64 * 1.05 };
+        Room { share, kinds: if share > 0.0 { self.kinds.clone() } else { Vec::new() } }
+    }
+}
+
+/// What may well come.
+#[derive(Default)]
+pub struct Room {
+    share: f64,
+    kinds: Vec<Vec<ColumnSize>>,
+}
+
+impl Room {
+    /// Makes room in the columns of a kind.
+    pub fn make(&self, kind: usize, columns: &mut [Column]) {
+        let Some(sizes) = self.kinds.get(kind) else { return };
+        columns.iter_mut().zip(sizes).for_each(|(column, size)| column.reserve(size, self.share));
     }
 }

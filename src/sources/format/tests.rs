@@ -27,13 +27,7 @@ struct Message {
 impl Message {
     fn record(&self) -> Record<'_> {
         let bytes = |text: &'_ Option<String>| text.as_ref().map(|t| t.clone().into_bytes().leak() as &[u8]);
-        Record {
-            key: bytes(&self.key),
-            value: bytes(&self.value),
-            old_key: bytes(&self.old_key),
-            new_key: bytes(&self.new_key),
-            within: None,
-        }
+        Record { key: bytes(&self.key), value: bytes(&self.value), old_key: bytes(&self.old_key), new_key: bytes(&self.new_key) }
     }
 }
 

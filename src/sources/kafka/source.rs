@@ -176,15 +176,13 @@ impl Piece<'_, '_> {
             let record = if wants_headers {
                 let parsed = message.parsed();
                 let (key, value) = (parsed.message.key(), parsed.message.payload());
-                Record { key, value, old_key: parsed.header(Record::OLD_KEY), new_key: parsed.header(Record::NEW_KEY), within: None }
+                Record { key, value, old_key: parsed.header(Record::OLD_KEY), new_key: parsed.header(Record::NEW_KEY) }
             } else {
                 Record { key: message.key(), value: message.payload(), ..Record::default() }
             };
             gather.take(decoder, &record, offset, size);
         }
-        let batch = gather.finish(self.next)?;
-        decoder.note(&batch.changes, batch.bytes);
-        Ok(batch)
+        gather.finish_noted(self.next, decoder)
     }
 }
 

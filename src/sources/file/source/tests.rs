@@ -269,3 +269,37 @@ fn threads_change_nothing() {
         .collect();
     assert_eq!(read(2, ids).1, without_names);
 }
+
+/// Events of several kinds in one file, each in a struct of its own: all of them come, those of a kind together.
+#[test]
+fn events_of_several_kinds_come_apart_and_none_is_lost() {
+    let (_directory, file) = directory();
+    let line = |i: usize| match i % 10 {
+        0 => format!("{{\"kind\":0,\"a\":{{\"x\":{i}}}}}"),
+        1 => format!("{{\"a\":{{\"x\":{i}}},\"kind\":0}}"),
+        2 => format!("{{\"kind\":2,\"a\":{{\"x\":{i}}},\"b\":{{\"y\":\"{i}\"}}}}"),
+        _ => format!("{{\"kind\":1,\"b\":{{\"y\":\"{}\"}}}}", "y".repeat(i % 90)),
+    };
+    let text: String = (0..20_000).map(|i| line(i) + "\n").collect();
+    fs::write(&file, text).unwrap();
+    let path = file.to_string_lossy();
+    let relation = schema("kind int4, a struct<x:int8>, b struct<y:text>", &[]);
+    let spec = parse(&[("connector", "file"), ("path", &path)], "plain", relation).unwrap();
+    let read = |threads: usize| {
+        let mut source = FileSource::new(&spec, &Reading { columns: Projection::everything(3), threads }).unwrap();
+        source.resume(&Offsets::default(), None).unwrap();
+        let batches = drain(&mut source, budget(65_536, 8 << 20));
+        assert!(batches.iter().all(|batch| batch.changes.len() == batch.records));
+        let apart = batches.iter().flat_map(|batch| &batch.changes.apart);
+        assert!(apart.map(|rows| rows.num_rows()).sum::<usize>() > 17_000);
+        let mut lines = flat(&batches);
+        lines.sort();
+        lines
+    };
+    let alone = read(1);
+    assert_eq!(alone.len(), 20_000);
+    assert_eq!(alone.iter().filter(|line| line.contains("Insert 0 {x: ")).count(), 4000);
+    for threads in [2, 3] {
+        assert_eq!(read(threads), alone);
+    }
+}

@@ -1,12 +1,15 @@
 //! The guided way against the general one: the same rows and the same reasons, on good records and on bent ones.
 
+use arrow::array::Array;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::sources::format::json::Scanner;
 use crate::sources::format::{Decoder, Record};
 use crate::sources::testing::{parse, schema, texts};
 use crate::types::{Projection, RelationSchema, SqlType};
+use crate::zset::ChangeBatch;
 
 const COLUMNS: &str = "id int8, small int2, n int4, name text, code varchar(3), amount numeric(8.2), at timestamp, at_tz timestamptz, \
      ok bool, f float8, j jsonb, tags text[], s struct<a:int8;b:text;t:timestamp;c:numeric(8.2)>";
@@ -37,25 +40,39 @@ fn some_of(relation: &RelationSchema, random: &mut ChaCha8Rng) -> Projection {
     read
 }
 
+/// All rows of a batch, in some order.
+fn rows_of(batch: &ChangeBatch, read: &Projection) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for part in std::iter::once(&batch.rows).chain(&batch.apart) {
+        let schema = read.schema(&part.schema());
+        assert_eq!(schema, read.schema(&batch.rows.schema()));
+        rows.extend(texts(&read.apply(part, &schema).unwrap()));
+    }
+    rows.sort();
+    rows
+}
+
 /// Both ways through the same records, in batches; what each record came to must agree. Also where they are lines of one
 /// text, and, for rows that are not kept, where only parts of them are read: the same records are refused, with the same words.
-fn agree(format: &str, relation: RelationSchema, records: &[String], random: &mut ChaCha8Rng) -> usize {
+fn agree(format: &str, relation: RelationSchema, records: &[Vec<u8>], random: &mut ChaCha8Rng) -> usize {
+    let keyed = !relation.primary_key.is_empty();
     let (mut guided, mut general) = (decoder(format, relation.clone()), decoder(format, relation.clone()).blind());
-    let read = if relation.primary_key.is_empty() { some_of(&relation, random) } else { Projection::everything(relation.columns.len()) };
+    let everything = Projection::everything(relation.columns.len());
+    let read = if keyed { everything.clone() } else { some_of(&relation, random) };
     let (mut parts, mut general_parts) = (reading(format, relation.clone(), &read), reading(format, relation, &read).blind());
     let mut rows = 0;
+    let shown = |record: &[u8]| String::from_utf8_lossy(record).into_owned();
     for batch in records.chunks(50) {
         let decoders = [&mut guided, &mut general, &mut parts, &mut general_parts];
-        let block = batch.iter().map(|text| text.clone() + "\n").collect::<String>();
+        let block = batch.iter().flat_map(|text| [text.as_slice(), b"\n"].concat()).collect::<Vec<u8>>();
         let [(one, refused), others @ ..] = decoders.map(|decoder| {
             let (mut builder, mut from, mut refused) = (decoder.builder().unwrap(), 0, Vec::new());
             for (at, text) in batch.iter().enumerate() {
-                let stretch = Record::stretch(&block, from, from + text.len());
-                let record = if at % 3 == 0 { Record::of_value(text.as_bytes()) } else { stretch };
+                let record = Record::of_value(text);
                 let followed = if at % 3 == 1 { decoder.follow_line(&block, from, &mut builder) } else { None };
                 match followed {
                     Some(end) => {
-                        assert_eq!(end, from + text.len(), "{text}");
+                        assert_eq!(end, from + text.len(), "{}", shown(text));
                         refused.push(None);
                     }
                     None => refused.push(decoder.decode(&record, &mut builder).err()),
@@ -66,14 +83,15 @@ fn agree(format: &str, relation: RelationSchema, records: &[String], random: &mu
         });
         for (at, (other, also_refused)) in others.into_iter().enumerate() {
             for (text, (one, other)) in batch.iter().zip(refused.iter().zip(&also_refused)) {
-                assert_eq!(one, other, "{text} in way {at}");
+                assert_eq!(one, other, "{} in way {at}", shown(text));
             }
-            let expected = match at {
-                0 => one.rows.clone(),
-                _ => read.apply(&one.rows, &read.schema(&one.rows.schema())).unwrap(),
-            };
-            assert_eq!(texts(&other.rows), texts(&expected), "{batch:#?}");
-            assert_eq!((&other.rows, &other.ops, &other.unchanged), (&expected, &one.ops, &one.unchanged), "{batch:#?}");
+            let read = if at == 0 { &everything } else { &read };
+            let records: Vec<String> = batch.iter().map(|record| shown(record)).collect();
+            assert_eq!(rows_of(&other, read), rows_of(&one, read), "{records:#?}");
+            if keyed {
+                assert!(one.apart.is_empty() && other.apart.is_empty(), "the order of changes matters");
+                assert_eq!((&other.rows, &other.ops, &other.unchanged), (&one.rows, &one.ops, &one.unchanged), "{records:#?}");
+            }
         }
         rows += one.len();
     }
@@ -81,8 +99,8 @@ fn agree(format: &str, relation: RelationSchema, records: &[String], random: &mu
 }
 
 /// A record's text with one to three bytes changed, left out, put in or doubled.
-fn bend(text: &str, random: &mut ChaCha8Rng) -> String {
-    const BYTES: &[u8] = b"{}[],:\"\\ 0123456789-+.eEnulltruefalse\t\x01aZT\xc3";
+fn bend(text: &str, random: &mut ChaCha8Rng) -> Vec<u8> {
+    const BYTES: &[u8] = b"{}[],:\"\\ 0123456789-+.eEnulltruefalse\t\x01aZT\xc3\xa7\xff";
     let mut bytes = text.as_bytes().to_vec();
     for _ in 0..random.random_range(1..=3) {
         if bytes.is_empty() {
@@ -102,7 +120,7 @@ fn bend(text: &str, random: &mut ChaCha8Rng) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 fn value(form: usize, random: &mut ChaCha8Rng) -> String {
@@ -145,6 +163,7 @@ fn value(form: usize, random: &mut ChaCha8Rng) -> String {
                 r#"{"a":7,"b":"yz","t":"2026-01-03 03:04:05"}"#,
                 r#"{"b":"q","other":[1],"A":3}"#,
                 r#"{"a":null,"b":"e\"","c":1.5}"#,
+                "null",
                 "{}",
             ],
             random,
@@ -171,7 +190,7 @@ fn plain_records_of_several_shapes() {
                 members.reverse();
             }
             let text = format!("{{{}}}{}", members.join(&format!(",{blank}")), if random.random_bool(0.1) { " " } else { "" });
-            records.push(if random.random_bool(0.3) { bend(&text, &mut random) } else { text });
+            records.push(if random.random_bool(0.3) { bend(&text, &mut random) } else { text.into_bytes() });
         }
         let key: &[&str] = if seed % 2 == 0 { &["id"] } else { &[] };
         assert!(agree("plain", schema(COLUMNS, key), &records, &mut random) > 20, "seed {seed}");
@@ -188,10 +207,10 @@ fn debezium_records_as_recorded_and_bent() {
             recorded.lines().filter_map(|line| line.split_once('\t')).map(|(_, value)| value).filter(|v| *v != "null").collect();
         for seed in 0..20 {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let records: Vec<String> = (0..300)
+            let records: Vec<Vec<u8>> = (0..300)
                 .map(|_| {
                     let text = *values.choose(&mut random).unwrap();
-                    if random.random_bool(0.4) { bend(text, &mut random) } else { text.to_string() }
+                    if random.random_bool(0.4) { bend(text, &mut random) } else { text.as_bytes().to_vec() }
                 })
                 .collect();
             assert!(agree("debezium", schema(ORDERS, &["id"]), &records, &mut random) > 20, "{file}, seed {seed}");
@@ -202,18 +221,18 @@ fn debezium_records_as_recorded_and_bent() {
 /// What the guide is for: after the first record of a form, all others of it follow.
 #[test]
 fn records_of_known_forms_are_followed() {
-    let mut guide = super::Guide::new(usize::MAX, Projection::everything(2));
+    let mut guide = super::Guide::new(usize::MAX, Projection::everything(2), Vec::new());
     let fields = crate::sources::format::fields::Fields::new(&schema("id int8, name text", &[]));
     let relation = decoder("plain", schema("id int8, name text", &[]));
     let mut builder = relation.builder().unwrap();
     let mut surprises = 0;
     for i in 0..100 {
         let text = if i % 3 == 0 { format!("{{\"id\":{i},\"name\":\"n{i}\"}}") } else { format!("{{\"id\": {i}, \"x\": [{i}]}}") };
-        if guide.follow((&text, 0, super::End::At(text.len())), &mut builder, |_, _, _, _| false).is_some() {
+        if guide.follow((text.as_bytes(), 0, super::End::At(text.len())), &mut builder, |_, _, _, _| false).is_some() {
             continue;
         }
         surprises += 1;
-        let leaves = fields.leaves(&mut super::Scanner::new(&text), |at| super::Reading::Column {
+        let leaves = fields.leaves(&mut Scanner::new(&text), |at| super::Reading::Column {
             place: at.into(),
             nullable: true,
             form: if at == 0 { super::Form::Integer { least: 0, most: 100 } } else { super::Form::Text { most: 10 } },
@@ -222,4 +241,39 @@ fn records_of_known_forms_are_followed() {
     }
     assert_eq!(surprises, 2);
     assert_eq!(builder.len(), 98);
+}
+
+/// Events of several kinds, each in a struct of its own: the rows of a kind come together, with null for what others have.
+#[test]
+fn rows_of_a_kind_come_together() {
+    let relation = |key: &[&str]| schema("kind int4, a struct<x:int8;y:text>, b struct<z:int8>", key);
+    let event = |i: i64| match i % 5 {
+        0 => format!(r#"{{"kind":0,"a":{{"x":{i},"y":"a{i}"}}}}"#),
+        1 => format!(r#"{{"kind":0,"a":{{"x":{i},"y":"a{i}"}},"b":null}}"#),
+        2 => format!(r#"{{"kind":2,"a":{{"x":{i}}},"b":{{"z":{i}}}}}"#),
+        3 => r#"{"kind":3}"#.to_string(),
+        _ => format!(r#"{{"kind":1,"b":{{"z":{i}}}}}"#),
+    };
+    let decoded = |mut decoder: Decoder| {
+        let mut builder = decoder.builder().unwrap();
+        (0..100).for_each(|i| decoder.decode(&Record::of_value(event(i).as_bytes()), &mut builder).unwrap());
+        builder.finish().unwrap()
+    };
+    let whole = Projection::everything(3);
+    let (apart, together) = (decoded(decoder("plain", relation(&[]))), decoded(decoder("plain", relation(&[])).blind()));
+    assert_eq!(rows_of(&apart, &whole), rows_of(&together, &whole));
+    assert_eq!((together.len(), together.apart.len()), (100, 0));
+    // The first of each form was read the general way; those that have both structs lack none.
+    assert_eq!(apart.rows.num_rows(), 5 + 19);
+    let mut nulls: Vec<_> = apart.apart.iter().map(|rows| [1, 2].map(|column| rows.column(column).null_count())).collect();
+    nulls.sort();
+    assert_eq!(nulls, [[0, 38], [19, 0], [19, 19]]);
+    // Where nobody reads a struct, it makes no kind.
+    let mut read = Projection::nothing(3);
+    read.add_field(2, 0);
+    let some = decoded(reading("plain", relation(&[]), &read));
+    assert_eq!(rows_of(&some, &read), rows_of(&together, &read));
+    assert_eq!(some.apart.iter().map(|rows| rows.num_rows()).collect::<Vec<_>>(), [57]);
+    // Changes of keyed rows stay in their order.
+    assert_eq!(decoded(decoder("plain", relation(&["kind"]))).rows.num_rows(), 100);
 }
