@@ -52,6 +52,8 @@ pub struct Step<'a> {
     places: Vec<RowAt>,
     /// The columns in which images of new rows, or of rows in limbo, point to stored rows.
     carried: Vec<bool>,
+    /// For each batch the columns whose value some of its rows leave out.
+    left_out: Vec<Vec<usize>>,
     /// For each batch and row its key; for each entry of `moved` its other key.
     key_ids: Vec<Vec<u32>>,
     moved_ids: Vec<Vec<u32>>,
@@ -104,7 +106,9 @@ impl<'a> Step<'a> {
         let mut sources = vec![waiting.rows.rows().project(&row_columns)?];
         sources.extend_from_slice(batches);
         let carried = vec![false; row_columns.len()];
-        Ok(Step { keyed, changes, sources, places, carried, key_ids, moved_ids, keys, current, moves, limbo, marks })
+        let left_out = |batch: &ChangeBatch, column: usize| batch.unchanged.get(column).is_some_and(Option::is_some);
+        let left_out = changes.iter().map(|batch| (0..carried.len()).filter(|column| left_out(batch, *column)).collect()).collect();
+        Ok(Step { keyed, changes, sources, places, carried, left_out, key_ids, moved_ids, keys, current, moves, limbo, marks })
     }
 
     /// The change has what is read of the rows.
@@ -151,7 +155,7 @@ impl<'a> Step<'a> {
         let left_out =
             |column: usize| unchanged.get(column).and_then(Option::as_ref).is_some_and(|rows| row < rows.len() && rows.value(row));
         let columns = self.carried.len();
-        let image = if (0..columns).any(left_out) {
+        let image = if self.left_out[b].iter().any(|column| left_out(*column)) {
             let Some(prior) = prior.or_else(|| self.current[id as usize].now.clone()) else { return false };
             carry(&mut self.carried, &prior, left_out);
             let here = (BATCHES + b, row);
@@ -246,10 +250,15 @@ impl<'a> Step<'a> {
                 columns.extend_from_slice(self.keyed.codec.decode(keys)?.columns());
             }
         }
+        let is_mixed = images.iter().any(|(_, image)| matches!(image, Image::Mixed(_)));
+        let mut at: Vec<(usize, usize)> = Vec::new();
         for (column, stored) in stored.iter().enumerate() {
             let sources = self.sources.iter().map(|source| source.column(column));
             let values: Vec<&dyn Array> = std::iter::once(stored).chain(sources).map(|values| values.as_ref()).collect();
-            let at: Vec<(usize, usize)> = images.iter().map(|(_, image)| image.at(column)).collect();
+            if is_mixed || at.is_empty() {
+                at.clear();
+                at.extend(images.iter().map(|(_, image)| image.at(column)));
+            }
             columns.push(interleave(&values, &at)?);
         }
         Ok(ZSet::of_rows(RecordBatch::try_new(schema.clone(), columns)?))
