@@ -17,6 +17,7 @@ pub const DEFAULT_DATA: &str = "floe-data";
 /// Where nobody says how much there is.
 const DEFAULT_MEMORY: u64 = 2 << 30;
 const DEFAULT_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+const DEFAULT_KEEP_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// What the command line and the environment say; both are read by clap, the command line first.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,6 +47,13 @@ pub struct ServeFlags {
     /// less, makes a recovery longer, and sinks commit later [default: 1s]
     #[arg(long, env = "FLOE_CHECKPOINT_INTERVAL", value_name = "TIME")]
     pub checkpoint_interval: Option<String>,
+    /// How many checkpoints are kept to go back to, with floe checkpoints --restore; each keeps files on the disk that are deleted
+    /// otherwise [default: 0, the newest is all there is]
+    #[arg(long, env = "FLOE_KEEP_CHECKPOINTS", value_name = "N")]
+    pub keep_checkpoints: Option<usize>,
+    /// How far apart kept checkpoints are at least; the statement CHECKPOINT makes one at any time [default: 5min]
+    #[arg(long, env = "FLOE_KEEP_EVERY", value_name = "TIME")]
+    pub keep_every: Option<String>,
     /// The user that may connect once a password is set [default: floe]
     #[arg(long, env = "FLOE_USER", value_name = "NAME")]
     pub user: Option<String>,
@@ -71,6 +79,8 @@ struct FileSettings {
     memory: Option<String>,
     state_memory: Option<String>,
     checkpoint_interval: Option<String>,
+    keep_checkpoints: Option<usize>,
+    keep_every: Option<String>,
     user: Option<String>,
     password: Option<String>,
     database: Option<String>,
@@ -88,6 +98,8 @@ pub struct Config {
     pub memory: u64,
     pub state_memory: Option<u64>,
     pub checkpoint_interval: Duration,
+    pub keep_checkpoints: usize,
+    pub keep_every: Duration,
     pub user: String,
     pub password: Option<String>,
     pub database: String,
@@ -104,6 +116,8 @@ pub enum ConfigError {
     Memory(String),
     #[error("invalid checkpoint interval: \"{0}\" (write 500ms, 10s, 5min, ...)")]
     CheckpointInterval(String),
+    #[error("invalid distance of kept checkpoints: \"{0}\" (write 30s, 5min, 1h, ...)")]
+    KeepEvery(String),
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
     #[error("{name} must not be empty")]
@@ -128,6 +142,10 @@ impl Config {
             Some(text) => parse_time(&text).ok_or(ConfigError::CheckpointInterval(text))?,
             None => DEFAULT_CHECKPOINT_INTERVAL,
         };
+        let keep_every = match flags.keep_every.or(file.keep_every) {
+            Some(text) => parse_time(&text).ok_or(ConfigError::KeepEvery(text))?,
+            None => DEFAULT_KEEP_EVERY,
+        };
         let http = flags.http.or(file.http).unwrap_or_else(|| DEFAULT_HTTP.to_string());
         let workers = flags.workers.or(file.workers).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let password = flags.password.or(file.password);
@@ -139,6 +157,8 @@ impl Config {
             memory,
             state_memory,
             checkpoint_interval,
+            keep_checkpoints: flags.keep_checkpoints.or(file.keep_checkpoints).unwrap_or(0),
+            keep_every,
             user: flags.user.or(file.user).unwrap_or_else(|| "floe".to_string()),
             password,
             database: flags.database.or(file.database).unwrap_or_else(|| "floe".to_string()),
@@ -218,6 +238,7 @@ mod tests {
         assert_eq!((config.listen.as_str(), config.workers, config.memory), ("127.0.0.1:1", 5, 1 << 30));
         assert_eq!((config.http.as_deref(), config.user.as_str()), (Some(DEFAULT_HTTP), "floe"));
         assert_eq!(config.database, "floe");
+        assert_eq!((config.keep_checkpoints, config.keep_every), (0, Duration::from_secs(300)));
     }
 
     #[test]
@@ -229,6 +250,7 @@ mod tests {
             (ServeFlags { memory: Some("much".into()), ..ServeFlags::default() }, "invalid size of memory: \"much\""),
             (ServeFlags { checkpoint_interval: Some("0s".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"0s\""),
             (ServeFlags { checkpoint_interval: Some("soon".into()), ..ServeFlags::default() }, "invalid checkpoint interval: \"soon\""),
+            (ServeFlags { keep_every: Some("often".into()), ..ServeFlags::default() }, "invalid distance of kept checkpoints: \"often\""),
             (ServeFlags { workers: Some(0), ..ServeFlags::default() }, "workers must be at least 1"),
             (ServeFlags { password: Some(String::new()), ..ServeFlags::default() }, "password must not be empty"),
         ] {

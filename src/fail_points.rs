@@ -14,7 +14,8 @@ use crate::types::{Report, SqlState};
 
 macro_rules! points {
     ($($(#[$meaning:meta])* $point:ident = $name:literal;)*) => {
-        /// Each place. In their order: an epoch, a checkpoint, a sink's commit, a definition, a start, an end.
+        /// Each place. In their order: an epoch, a checkpoint, one that is kept, a sink's commit, a definition, a start, an end,
+        /// a restore.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum FailPoint {
             $($(#[$meaning])* $point,)*
@@ -54,6 +55,12 @@ points! {
     CheckpointWritten = "checkpoint.written";
     /// The driver knows that it is durable, the sinks do not.
     CheckpointTold = "checkpoint.told";
+    /// A checkpoint is durable, and nothing is done yet to keep it.
+    KeepBegun = "keep.begun";
+    /// The kept checkpoint is whole, and has no name.
+    KeepLinked = "keep.linked";
+    /// It has its name; one more than there should be may be there.
+    KeepNamed = "keep.named";
     /// A sink's files are written, their commit is not recorded.
     SinkPrepared = "sink.prepared";
     /// The commit is recorded as prepared, and has not been tried.
@@ -84,6 +91,12 @@ points! {
     RecoveryDone = "recovery.done";
     /// At an end that was asked for: before its checkpoint.
     Shutdown = "shutdown";
+    /// `floe checkpoints --restore`: the copy is whole beside the old state, and nothing is decided.
+    RestoreCopied = "restore.copied";
+    /// It is decided, and no file has moved.
+    RestoreDecided = "restore.decided";
+    /// First: the old files are aside, the new ones not there yet. Then: all is done.
+    RestoreMoved = "restore.moved";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,8 @@ fn open(config: &Config, runtime: Handle) -> Result<Arc<dyn Database>, Report> {
         state_memory: config.state_memory,
         database: config.database.clone(),
         checkpoint_interval: config.checkpoint_interval,
+        keep_checkpoints: config.keep_checkpoints,
+        keep_every: config.keep_every,
     };
     Ok(Arc::new(OpenDatabase(Coordinator::open(config, runtime)?)))
 }

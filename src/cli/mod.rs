@@ -1,5 +1,6 @@
-//! The command line: `floe serve`, `floe sql`, `floe generate`, `floe version`.
+//! The command line: `floe serve`, `floe sql`, `floe checkpoints`, `floe generate`, `floe version`.
 
+pub mod checkpoints;
 pub mod generate;
 pub mod nexmark;
 pub mod orders;
@@ -28,6 +29,8 @@ enum Command {
     Serve(ServeFlags),
     /// Runs SQL against a server: a text, a file, or what comes on standard input
     Sql(sql::SqlFlags),
+    /// Lists the checkpoints that are kept to go back to, or goes back to one while floe does not run
+    Checkpoints(checkpoints::CheckpointsFlags),
     /// Writes made-up data to try floe on or to measure it with
     Generate(generate::GenerateFlags),
     /// Prints the version
@@ -39,6 +42,7 @@ pub fn run(open: Open) -> ExitCode {
     match Cli::parse().command {
         Command::Serve(flags) => serve::run(flags, open),
         Command::Sql(flags) => sql::run(flags),
+        Command::Checkpoints(flags) => checkpoints::run(flags),
         Command::Generate(flags) => generate::run(flags),
         Command::Version => {
             println!("floe {}", env!("CARGO_PKG_VERSION"));

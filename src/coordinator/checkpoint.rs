@@ -8,37 +8,67 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::fail_points::FailPoint;
 use crate::state::{CheckpointRecord, Journal, Staged, Writes};
-use crate::types::{ObjectId, Report};
+use crate::types::{Epoch, ObjectId, Report};
 
+use super::clock;
+use super::command::Reply;
 use super::driver::{Driver, Writing};
 use super::failures;
+use super::keeping::{Asked, Keep};
 use super::relation::{Relation, RelationKind};
 
 impl Driver {
     /// Everything that changed since the last checkpoint, together with `writes`; durable when this returns.
     pub fn checkpoint(&mut self, writes: Writes) -> Result<(), Report> {
         self.finish_checkpoint()?;
-        self.write_checkpoint(writes)?;
+        self.write_checkpoint(writes, None)?;
         self.finish_checkpoint()
+    }
+
+    /// A checkpoint that somebody waits for. Epochs go on as soon as it is durable; when it is to be kept, whatever the time,
+    /// the answer comes once it is.
+    pub fn checkpoint_for(&mut self, keep: bool, reply: Reply<Epoch>) -> Result<(), Report> {
+        let (asked, kept) = keep.then(oneshot::channel).unzip();
+        let written = self.finish_checkpoint().and_then(|()| self.write_checkpoint(Writes::new(), asked));
+        let epoch = self.epoch;
+        match (written.and_then(|()| self.finish_checkpoint()), kept) {
+            (Ok(()), Some(kept)) => {
+                self.runtime.spawn(async move {
+                    // The thread that keeps it ends only with the process.
+                    if let Ok(kept) = kept.await {
+                        let _ = reply.send(kept.map(|()| epoch));
+                    }
+                });
+                Ok(())
+            }
+            (written, _) => {
+                let _ = reply.send(written.clone().map(|()| epoch));
+                written
+            }
+        }
     }
 
     /// Starts to write what changed since the last checkpoint; none is under way.
     pub fn begin_checkpoint(&mut self) -> Result<(), Report> {
-        self.write_checkpoint(Writes::new())
+        self.write_checkpoint(Writes::new(), None)
     }
 
-    fn write_checkpoint(&mut self, writes: Writes) -> Result<(), Report> {
+    fn write_checkpoint(&mut self, writes: Writes, asked: Option<Asked>) -> Result<(), Report> {
         let started = Instant::now();
-        if self.filling.is_some() {
-            // What is staged of it, each time, is of an epoch of its own.
+        // What is staged of a filling, each time, is of an epoch of its own, and so is each checkpoint that is asked for: since the
+        // last one sinks may have committed.
+        if self.filling.is_some() || asked.is_some() && self.keeping.has(self.epoch) {
             self.epoch = self.epoch.next();
         }
         // What was taken out of the traces is known nowhere else: without this write there must be no later one.
         let begun = self.changes(writes).and_then(|writes| {
             FailPoint::CheckpointCollected.reach()?;
-            self.writer.write(writes)
+            let keep = self.to_keep(asked);
+            self.writer.write(writes, keep)
         });
         let done = begun.inspect_err(|report| self.store.poison(report))?;
         self.writing = Some(self.writing(started, done));
@@ -46,6 +76,14 @@ impl Driver {
         self.metrics.checkpoint_stall.observe(stalled.as_secs_f64());
         tracing::debug!(epoch = %self.epoch, micros = stalled.as_micros() as u64, "a checkpoint was put together");
         Ok(())
+    }
+
+    /// What is to be kept of the checkpoint that is written now, if it is.
+    fn to_keep(&mut self, asked: Option<Asked>) -> Option<Keep> {
+        let (catalog, offsets) = (&self.catalog, &self.offsets);
+        let name = |id| catalog.get(id).map(|entry| entry.name.clone());
+        let named = || offsets.iter().filter_map(|(id, offsets)| Some((name(*id)?, offsets.clone()))).collect();
+        self.keeping.next(self.epoch, clock::now_micros(), asked, named)
     }
 
     /// If a checkpoint has become durable since this was asked last, how long it took.
@@ -115,6 +153,7 @@ impl Driver {
         written?;
         FailPoint::CheckpointTold.reach().inspect_err(|report| self.store.poison(report))?;
         self.checkpointed = writing.epoch;
+        self.metrics.note_checkpoint(writing.epoch, clock::now_micros());
         let spent = writing.started.elapsed();
         self.metrics.checkpoint.observe(spent.as_secs_f64());
         for (id, offsets) in &writing.offsets {

@@ -1,6 +1,7 @@
 //! The thread that writes checkpoints, while epochs go on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -10,6 +11,8 @@ use crate::state::{Store, Writes};
 use crate::types::Report;
 
 use super::command::Event;
+use super::keeping::{Keep, keep, not_kept};
+use super::metrics::Metrics;
 use super::panicked::panicked;
 
 /// Dropping it waits for what is being written, and for the thread's end: the thread holds the store, and a store that is
@@ -23,31 +26,45 @@ pub struct CheckpointWriter {
 struct Job {
     writes: Writes,
     told: Sender<Result<(), Report>>,
+    keep: Option<Keep>,
+}
+
+/// What the thread works on.
+pub struct Place {
+    pub store: Arc<Store>,
+    /// The state directory.
+    pub dir: PathBuf,
+    pub metrics: Arc<Metrics>,
 }
 
 impl CheckpointWriter {
-    pub fn start(store: Arc<Store>, events: Sender<Event>) -> Result<CheckpointWriter, Report> {
+    pub fn start(place: Place, events: Sender<Event>) -> Result<CheckpointWriter, Report> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let work = move || {
-            while let Ok(Job { writes, told }) = inbox.recv() {
-                let written = catch_unwind(AssertUnwindSafe(|| write(&store, writes)));
+            while let Ok(Job { writes, told, keep }) = inbox.recv() {
+                let written = catch_unwind(AssertUnwindSafe(|| write(&place.store, writes)));
                 let written = written.unwrap_or_else(|panic| Err(panicked("the thread that writes checkpoints", panic.as_ref())));
                 if let Err(report) = &written {
-                    store.poison(report);
+                    place.store.poison(report);
                 }
+                let keep = keep.filter(|_| written.is_ok());
                 // The driver is gone only when the process ends.
                 let _ = told.send(written);
                 let _ = events.send(Event::CheckpointWritten);
+                if let Some(keep) = keep {
+                    place.keep(keep);
+                }
             }
         };
         let thread = std::thread::Builder::new().name("checkpoint".to_string()).spawn(work).map_err(Report::internal)?;
         Ok(CheckpointWriter { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Begins to write. The answer comes when it is durable, or has failed; the driver gets an event then, too.
-    pub fn write(&self, writes: Writes) -> Result<Receiver<Result<(), Report>>, Report> {
+    /// Begins to write. The answer comes when it is durable, or has failed; the driver gets an event then, too. What is to be
+    /// kept is made after that.
+    pub fn write(&self, writes: Writes, keep: Option<Keep>) -> Result<Receiver<Result<(), Report>>, Report> {
         let (told, done) = mpsc::channel();
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { writes, told }).is_ok());
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { writes, told, keep }).is_ok());
         if !sent {
             return Err(Report::internal("the thread that writes checkpoints has ended"));
         }
@@ -72,6 +89,25 @@ fn write(store: &Store, mut writes: Writes) -> Result<(), Report> {
     FailPoint::CheckpointWritten.reach()
 }
 
+impl Place {
+    /// Nothing that goes wrong here closes the store: the checkpoint is durable.
+    fn keep(&self, Keep { about, most, asked }: Keep) {
+        let timer = self.metrics.keep.start_timer();
+        let kept = catch_unwind(AssertUnwindSafe(|| keep(&self.store, &self.dir, &about, most)));
+        let kept = kept.unwrap_or_else(|panic| Err(not_kept(about.epoch, &panicked("keeping it", panic.as_ref()))));
+        timer.observe_duration();
+        match &kept {
+            Ok(()) => tracing::info!(epoch = %about.epoch, "a checkpoint is kept"),
+            Err(report) => tracing::error!("{report}"),
+        }
+        self.metrics.note_kept(&self.dir, kept.is_ok());
+        if let Some(asked) = asked {
+            // Who asked may have gone.
+            let _ = asked.send(kept);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,8 +117,10 @@ mod tests {
         let store = Arc::new(Store::memory());
         for _ in 0..20 {
             let (events, _inbox) = mpsc::channel();
-            let writer = CheckpointWriter::start(store.clone(), events).unwrap();
-            let written = writer.write(Writes::new()).unwrap();
+            let metrics = Arc::new(Metrics::new().unwrap());
+            let place = Place { store: store.clone(), dir: PathBuf::new(), metrics };
+            let writer = CheckpointWriter::start(place, events).unwrap();
+            let written = writer.write(Writes::new(), None).unwrap();
             drop(writer);
             assert_eq!(Arc::strong_count(&store), 1);
             written.recv().unwrap().unwrap();

@@ -65,8 +65,9 @@ pub enum Command {
     Flush {
         reply: Reply<Epoch>,
     },
-    /// Writes a checkpoint and answers with its epoch.
+    /// Writes a checkpoint and answers with its epoch when it is durable, or kept if it is to be.
     Checkpoint {
+        keep: bool,
         reply: Reply<Epoch>,
     },
     /// A last checkpoint, and the end of the driver.

@@ -14,6 +14,9 @@ pub struct CoordinatorConfig {
     /// The one database's name.
     pub database: String,
     pub checkpoint_interval: Duration,
+    /// How many checkpoints are kept beside the newest, and how far they are apart at least.
+    pub keep_checkpoints: usize,
+    pub keep_every: Duration,
 }
 
 impl Default for CoordinatorConfig {
@@ -25,6 +28,8 @@ impl Default for CoordinatorConfig {
             state_memory: None,
             database: "floe".to_string(),
             checkpoint_interval: Duration::from_secs(1),
+            keep_checkpoints: 0,
+            keep_every: Duration::from_secs(300),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::filling::Filling;
+use super::keeping::Keeping;
 use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
 use super::panicked::panicked;
@@ -71,6 +72,7 @@ pub struct Driver {
     /// Who writes checkpoints, and the one that is being written.
     pub writer: CheckpointWriter,
     pub writing: Option<Writing>,
+    pub keeping: Keeping,
     pub frontier: Arc<Frontier>,
     pub metrics: Arc<Metrics>,
     pub events: Sender<Event>,
@@ -479,11 +481,7 @@ impl Driver {
                 self.answer(result, reply)?;
             }
             Command::Flush { reply } => self.start_flush(reply),
-            Command::Checkpoint { reply } => {
-                let result = self.checkpoint(Writes::new());
-                let _ = reply.send(result.clone().map(|()| self.epoch));
-                result?;
-            }
+            Command::Checkpoint { keep, reply } => self.checkpoint_for(keep, reply)?,
             Command::Shutdown { reply } => {
                 self.abandon_filling(Report::error(SqlState::ADMIN_SHUTDOWN, "floe is shutting down"))?;
                 let result = FailPoint::Shutdown.reach().and_then(|()| self.checkpoint(Writes::new()));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take};
@@ -381,6 +382,10 @@ impl Engine for OpenDatabase {
 
     fn workers(&self) -> usize {
         self.0.workers.count()
+    }
+
+    fn keeping(&self) -> (usize, Duration) {
+        (self.0.config.keep_checkpoints, self.0.config.keep_every)
     }
 
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {

@@ -1,13 +1,14 @@
 //! What operators of floe watch: counters and gauges, in Prometheus' text form.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use prometheus::{Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::sync::watch;
 
-use crate::state::TraceSet;
+use crate::state::{KeptCheckpoint, TraceSet, kept};
 use crate::types::{Epoch, ObjectId, Report};
 
 use super::operator_gauges::OperatorGauges;
@@ -22,6 +23,9 @@ pub struct Metrics {
     pub checkpoint: Histogram,
     /// Epochs wait while what changed is put together; the write is beside them.
     pub checkpoint_stall: Histogram,
+    pub keep: Histogram,
+    kept: IntCounter,
+    kept_failures: IntCounter,
     pub statements: StatementTimes,
     step: Histogram,
     epochs: IntCounter,
@@ -46,6 +50,16 @@ struct Inner {
     sources: BTreeMap<ObjectId, SourceCounts>,
     source_errors: BTreeMap<ObjectId, Report>,
     broken: Option<String>,
+    checkpoints: Checkpoints,
+}
+
+/// The checkpoints that there are.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoints {
+    /// The newest, and its time; microseconds since 1970 UTC.
+    pub newest: Option<(Epoch, i64)>,
+    /// In the order of their epochs.
+    pub kept: Vec<KeptCheckpoint>,
 }
 
 impl Metrics {
@@ -66,6 +80,9 @@ impl Metrics {
             journal: seconds("floe_journal_seconds", "Time to make an epoch durable in the journal")?,
             checkpoint_stall: seconds("floe_checkpoint_stall_seconds", "Time for which a checkpoint stops the epochs")?,
             checkpoint: seconds("floe_checkpoint_seconds", "Time to write a checkpoint")?,
+            keep: seconds("floe_checkpoint_keep_seconds", "Time to keep a checkpoint, beside the epochs")?,
+            kept: IntCounter::new("floe_checkpoints_kept_total", "Checkpoints kept since the start")?,
+            kept_failures: IntCounter::new("floe_checkpoints_not_kept_total", "Checkpoints that could not be kept, since the start")?,
             statements: StatementTimes::new(&registry)?,
             step: seconds("floe_step_seconds", "Time to run every circuit once")?,
             epochs: IntCounter::new("floe_epochs_total", "Epochs stepped since the start")?,
@@ -84,6 +101,8 @@ impl Metrics {
             inner: Mutex::default(),
             registry: registry.clone(),
         };
+        registry.register(Box::new(metrics.kept.clone()))?;
+        registry.register(Box::new(metrics.kept_failures.clone()))?;
         registry.register(Box::new(metrics.epochs.clone()))?;
         registry.register(Box::new(metrics.epoch.clone()))?;
         registry.register(Box::new(metrics.start_seconds.clone()))?;
@@ -116,6 +135,31 @@ impl Metrics {
 
     pub fn set_sink(&self, id: ObjectId, status: watch::Receiver<SinkStatus>) {
         self.inner().sinks.insert(id, status);
+    }
+
+    pub fn note_checkpoint(&self, epoch: Epoch, at: i64) {
+        self.inner().checkpoints.newest = Some((epoch, at));
+    }
+
+    pub fn set_kept(&self, kept: Vec<KeptCheckpoint>) {
+        self.inner().checkpoints.kept = kept;
+    }
+
+    /// One more was kept, or could not be; which there are now, the directory says.
+    pub fn note_kept(&self, dir: &Path, kept: bool) {
+        if kept {
+            self.kept.inc()
+        } else {
+            self.kept_failures.inc()
+        }
+        match kept::list(dir) {
+            Ok(kept) => self.set_kept(kept),
+            Err(error) => tracing::error!("{}", error.report()),
+        }
+    }
+
+    pub fn checkpoints(&self) -> Checkpoints {
+        self.inner().checkpoints.clone()
     }
 
     pub fn set_broken(&self, why: String) {

@@ -40,6 +40,7 @@ impl Driver {
             self.next_id = record.next_object_id;
             self.incarnation = record.incarnation + 1;
             self.checkpointed = record.epoch;
+            self.metrics.note_checkpoint(record.epoch, record.now);
         }
         let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
         for entry in &entries {

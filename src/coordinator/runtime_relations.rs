@@ -1,4 +1,4 @@
-//! Relations whose rows only the running process knows: `floe_sources`, `floe_sinks`, `floe_memory`.
+//! Relations whose rows only the running process knows: `floe_checkpoints`, `floe_memory`, `floe_sinks`, `floe_sources`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use crate::planner::system::Runtime;
 use crate::state::TraceSet;
 use crate::types::Report;
 
+use super::checkpoints_relation;
 use super::memory_relation;
 use super::metrics::Metrics;
 use super::published::Published;
 
 /// Their names, in order.
-const NAMES: &[&str] = &["floe_memory", "floe_sinks", "floe_sources"];
+const NAMES: &[&str] = &["floe_checkpoints", "floe_memory", "floe_sinks", "floe_sources"];
 
 /// What a statement on that epoch sees of them.
 pub fn of(published: &Arc<Published>, metrics: &Arc<Metrics>, traces: &TraceSet) -> Runtime {
@@ -29,6 +30,7 @@ fn all(published: &Published, metrics: &Metrics, traces: &TraceSet) -> Result<BT
     Ok(BTreeMap::from([
         ("floe_sources".to_string(), sources(&of(Kind::Source), published, metrics)?),
         ("floe_sinks".to_string(), sinks(&of(Kind::Sink), published, metrics)?),
+        ("floe_checkpoints".to_string(), batch(checkpoints_relation::columns(&metrics.checkpoints()))?),
         ("floe_memory".to_string(), batch(memory_relation::columns(published, traces))?),
     ]))
 }

@@ -65,7 +65,9 @@ impl SinkWorker {
         metrics.set_sink(start.id, status.subscribe());
         let SinkStart { id, sink, spec, interval, .. } = start;
         let task = runtime.spawn(async move {
-            let mut worker = Worker { id, sink, spec, store, events, goal: inbox, status };
+            // A sink that was just made has looked at its target.
+            let checked = sink.is_some();
+            let mut worker = Worker { id, sink, spec, checked, store, events, goal: inbox, status };
             worker.run(interval).await;
         });
         SinkWorker { goal, task }
@@ -87,6 +89,8 @@ struct Worker {
     id: ObjectId,
     sink: Option<Box<dyn Sink>>,
     spec: Option<SinkSpec>,
+    /// The target was found to be what floe left.
+    checked: bool,
     store: Arc<Store>,
     events: Sender<Event>,
     goal: watch::Receiver<Goal>,
@@ -142,6 +146,11 @@ impl Worker {
                 self.commit(prepared).await?;
                 continue;
             }
+            let index = StoredIndex { store: self.store.clone(), sink: self.id };
+            if let Some(sink) = self.sink.as_mut().filter(|_| !self.checked) {
+                sink.check(&index).await?;
+                self.checked = true;
+            }
             if goal.held {
                 return Ok(());
             }
@@ -152,7 +161,6 @@ impl Worker {
                 });
                 return Ok(());
             };
-            let index = StoredIndex { store: self.store.clone(), sink: self.id };
             let Some(sink) = &mut self.sink else { return Ok(()) };
             let rows = staged.delta.0.len() as u64;
             let prepared = sink.prepare(&staged, &index).await?;

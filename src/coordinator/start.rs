@@ -11,15 +11,16 @@ use tokio::sync::{oneshot, watch};
 use crate::catalog::Catalog;
 use crate::dataflow::Workers;
 use crate::planner::{self, QueryMemory};
-use crate::state::{Store, TraceSet};
+use crate::state::{Store, TraceSet, kept};
 use crate::types::{Epoch, ObjectId, Report, SqlState};
 use crate::zset::Delta;
 
-use super::checkpoint_writer::CheckpointWriter;
+use super::checkpoint_writer::{CheckpointWriter, Place};
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
 use super::driver::Driver;
+use super::keeping::Keeping;
 use super::memory_parts::MemoryParts;
 use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
@@ -64,6 +65,9 @@ impl Coordinator {
             offsets: BTreeMap::new(),
         }));
         let (events, inbox) = mpsc::channel();
+        let kept = kept::list(&config.data).map_err(|e| e.report())?;
+        let keeping = Keeping::new(config.keep_checkpoints, config.keep_every, &kept);
+        metrics.set_kept(kept);
         let settings = SystemSettings::load(&store)?;
         let count = settings.workers.unwrap_or(config.workers);
         if count != config.workers {
@@ -87,8 +91,9 @@ impl Coordinator {
             workers: workers.clone(),
             settings,
             started_with: config.workers,
-            writer: CheckpointWriter::start(store, events.clone())?,
+            writer: CheckpointWriter::start(Place { store, dir: config.data.clone(), metrics: metrics.clone() }, events.clone())?,
             writing: None,
+            keeping,
             frontier: frontier.clone(),
             metrics: metrics.clone(),
             events: events.clone(),
@@ -150,9 +155,19 @@ impl Coordinator {
         self.ask(|reply| Command::AlterSystem { change, reply }).await
     }
 
-    /// Writes a checkpoint, and waits until every sink has committed what it holds.
+    /// Writes a checkpoint, and waits until every sink has committed what it holds. Where checkpoints are kept the next one is,
+    /// which knows of those commits: after going back to it sinks go on that have committed nothing since.
     pub async fn checkpoint(&self) -> Result<(), Report> {
-        let epoch = self.ask(|reply| Command::Checkpoint { reply }).await?;
+        let epoch = self.ask(|reply| Command::Checkpoint { keep: false, reply }).await?;
+        let committed = self.committed(epoch).await;
+        if self.config.keep_checkpoints > 0 {
+            self.ask(|reply| Command::Checkpoint { keep: true, reply }).await?;
+        }
+        committed
+    }
+
+    /// Waits until every sink has committed what was staged up to that epoch, or cannot.
+    async fn committed(&self, epoch: Epoch) -> Result<(), Report> {
         let published = self.published();
         for entry in published.catalog.entries() {
             let Some(mut status) = self.metrics.sink(entry.id) else { continue };

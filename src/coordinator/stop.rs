@@ -74,7 +74,7 @@ fn refuse(command: Command, report: &Report) -> bool {
             reply.send(Err(report.clone())).is_ok()
         }
         Command::Install { reply, .. } => reply.send(Err(report.clone())).is_ok(),
-        Command::Flush { reply } | Command::Checkpoint { reply } => reply.send(Err(report.clone())).is_ok(),
+        Command::Flush { reply } | Command::Checkpoint { reply, .. } => reply.send(Err(report.clone())).is_ok(),
         Command::Shutdown { reply } => {
             let _ = reply.send(Ok(()));
             return false;

@@ -29,6 +29,10 @@ impl Blackhole {
 
 #[async_trait]
 impl Sink for Blackhole {
+    async fn check(&mut self, _index: &dyn KeyIndex) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     async fn prepare(&mut self, staged: &Staged, _index: &dyn KeyIndex) -> Result<Prepared, SinkError> {
         Ok(Prepared { epoch: staged.epoch, payload: Vec::new(), index: Vec::new() })
     }

@@ -4,6 +4,9 @@
 //! files, which nobody can see yet) and floe records the [`Prepared`] commit durably; only then does it commit. Commits
 //! are marked with the sink's id and the epoch, so that committing twice is the same as once: an unknown outcome, or a
 //! crash, is answered by committing again, and the marker tells what happened the first time.
+//!
+//! floe's state may be older than the target: it was put back to an earlier checkpoint, or to a backup. So a sink that goes
+//! on asks first whether the target is what floe remembers, also when there is nothing to commit.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,13 @@ pub trait KeyIndex: Send + Sync {
 /// A sink at work. Calls come one at a time, in epoch order.
 #[async_trait]
 pub trait Sink: Send {
+    /// Whether the target is what floe left, by what the index remembers. Asked when floe goes on with it, once no prepared
+    /// commit is open.
+    ///
+    /// # Errors
+    /// [`SinkError::Diverged`] when it is not.
+    async fn check(&mut self, index: &dyn KeyIndex) -> Result<(), SinkError>;
+
     /// Writes what `staged` needs and describes the commit. May be called again for the same epochs after a crash or an
     /// error; what an earlier call wrote is then garbage that nobody refers to.
     async fn prepare(&mut self, staged: &Staged, index: &dyn KeyIndex) -> Result<Prepared, SinkError>;

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::error::StateError;
 use super::family::Family;
+use super::kept::{KeptCheckpoint, Unnamed};
 use super::writes::Write;
 
 /// Takes one key and its value, and says whether to go on.
@@ -35,4 +36,7 @@ pub(super) trait Backend: Send + Sync {
 
     /// From so many bytes on [`Backend::take_in`] costs less than a write.
     fn takes_in_from(&self) -> usize;
+
+    /// Makes a kept checkpoint of all that was written until now. Beside writes, and an error is none of theirs.
+    fn keep(&self, about: &KeptCheckpoint) -> Result<Unnamed, StateError>;
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use arrow::error::ArrowError;
 use thiserror::Error;
 
-use crate::types::{Report, SqlState, TraceId};
+use crate::types::{Epoch, Report, SqlState, TraceId};
 
 #[derive(Debug, Error)]
 pub enum StateError {
@@ -32,6 +32,9 @@ pub enum StateError {
     /// Bytes that floe did not write, or that changed since.
     #[error("state is corrupted")]
     Corrupted { detail: String },
+    /// There is no kept checkpoint of that epoch.
+    #[error("state directory \"{}\" keeps no checkpoint of epoch {epoch}", dir.display())]
+    NotKept { dir: PathBuf, epoch: Epoch, kept: Vec<Epoch> },
     /// An earlier write failed: nothing works until the store is opened again.
     #[error("state is closed because an earlier write failed")]
     Poisoned { reason: String, disk_full: bool },
@@ -55,6 +58,15 @@ impl StateError {
         StateError::Corrupted { detail: detail.into() }
     }
 
+    /// Of a file or folder beside the store; `what` could not be done.
+    pub(super) fn io(what: &str, error: &io::Error) -> StateError {
+        let detail = format!("Could not {what}: {error}.");
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StateError::DiskFull { detail },
+            _ => StateError::Io { detail },
+        }
+    }
+
     pub fn is_disk_full(&self) -> bool {
         match self {
             StateError::DiskFull { .. } | StateError::Poisoned { disk_full: true, .. } => true,
@@ -67,6 +79,7 @@ impl StateError {
         match self {
             _ if self.is_disk_full() => SqlState::DISK_FULL,
             StateError::InUse(_) => SqlState::OBJECT_IN_USE,
+            StateError::NotKept { .. } => SqlState::UNDEFINED_OBJECT,
             StateError::Newer { .. } | StateError::Older { .. } | StateError::Foreign { .. } | StateError::FormChanged { .. } => {
                 SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
             }
@@ -97,8 +110,15 @@ impl StateError {
             }
             StateError::DiskFull { detail } => report.detail(detail).hint("Free space on the state directory's disk and restart floe."),
             StateError::Io { detail } => report.detail(detail),
-            StateError::Corrupted { detail } => {
-                report.detail(detail).hint("Check the disk, and restore the state directory from a backup.")
+            StateError::Corrupted { detail } => report
+                .detail(detail)
+                .hint("Check the disk, and go back to a kept checkpoint (floe checkpoints), or to a backup of the directory."),
+            StateError::NotKept { kept, .. } if kept.is_empty() => report
+                .detail("It keeps none.")
+                .hint("floe serve --keep-checkpoints N keeps the last N; the one to go back to has to be kept before it is needed."),
+            StateError::NotKept { kept, .. } => {
+                let epochs: Vec<String> = kept.iter().map(Epoch::to_string).collect();
+                report.detail(format!("Those that are kept: {}.", epochs.join(", "))).hint("floe checkpoints lists them.")
             }
             StateError::Poisoned { reason, disk_full } => {
                 report.detail(format!("The write failed with: {reason}.")).hint(match disk_full {

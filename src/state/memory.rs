@@ -8,6 +8,7 @@ use imbl::OrdMap;
 use super::backend::{Backend, Put, Steps, Visit};
 use super::error::StateError;
 use super::family::Family;
+use super::kept::{KeptCheckpoint, Unnamed};
 use super::writes::Write;
 
 type Space = OrdMap<Vec<u8>, Vec<u8>>;
@@ -102,5 +103,9 @@ impl Backend for Memory {
     /// Everything is: tests see blobs lie there before they are named.
     fn takes_in_from(&self) -> usize {
         1
+    }
+
+    fn keep(&self, _about: &KeptCheckpoint) -> Result<Unnamed, StateError> {
+        Err(StateError::Misuse("a store in memory keeps no checkpoints".to_string()))
     }
 }

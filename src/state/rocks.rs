@@ -3,22 +3,26 @@
 //! Memory is bounded (a block cache and write buffers, both shared by all families), every block's checksum is checked
 //! when it is read, and the log's tail may be torn, as a power cut leaves it, but never its middle.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction, FlushOptions,
     IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions, properties,
 };
 
 use self::errors::{failed, opening};
+pub(super) use self::sorted_files::FOLDER as AHEAD;
 use super::backend::{Backend, Put, Steps, Visit};
+use super::directory::{self, Hold};
 use super::error::StateError;
 use super::family::Family;
+use super::kept::{self, KeptCheckpoint, Unnamed};
 use super::key_layout::after_prefix;
+use super::switch;
 use super::writes::Write;
 
 const MOST_BLOCK_CACHE_BYTES: usize = 64 << 20;
@@ -42,6 +46,9 @@ pub(super) struct Rocks {
     write_buffer: usize,
     /// Blobs' parts that were deleted since space was taken back.
     deleted: AtomicU64,
+    /// Let go of after the database is closed. None where the file system has no such locks: RocksDB's own is enough to keep
+    /// other floes out.
+    _hold: Option<Hold>,
 }
 
 impl Rocks {
@@ -50,7 +57,13 @@ impl Rocks {
     /// # Errors
     /// `InUse`, `Foreign` (nothing is changed then), `Directory`, `Corrupted`.
     pub(super) fn open(dir: &Path, memory: usize) -> Result<Rocks, StateError> {
-        make_directory(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
+        let unusable = |source| StateError::Directory { dir: dir.to_path_buf(), source };
+        directory::make(dir).map_err(unusable)?;
+        let hold = match directory::hold(dir) {
+            Ok(None) => return Err(StateError::InUse(dir.to_path_buf())),
+            held => held.ok().flatten(),
+        };
+        switch::finish(dir)?;
         let found = found_families(dir)?;
         let cache = Cache::new_lru_cache((memory / 5 * 2).clamp(LEAST_BYTES, MOST_BLOCK_CACHE_BYTES));
         let buffers = (memory / 5 * 3).clamp(LEAST_BYTES, MOST_WRITE_BUFFERS_BYTES);
@@ -61,8 +74,13 @@ impl Rocks {
             ColumnFamilyDescriptor::new(name, if is_blobs { blob_options(&cache, buffers) } else { family_options(&cache, buffers) })
         });
         let db = DB::open_cf_descriptors(&options(buffers), dir, families).map_err(|error| opening(dir, error))?;
-        sorted_files::prepare(dir).map_err(|source| StateError::Directory { dir: dir.to_path_buf(), source })?;
-        Ok(Rocks { db, blobs: blob_options(&cache, buffers), write_buffer: write_buffer(buffers), deleted: AtomicU64::default() })
+        // The directory is floe's: what an earlier process left there is as well.
+        sorted_files::prepare(dir)
+            .and_then(|()| switch::clear_leftovers(dir))
+            .and_then(|()| kept::clear_leftovers(dir))
+            .map_err(unusable)?;
+        let blobs = blob_options(&cache, buffers);
+        Ok(Rocks { db, blobs, write_buffer: write_buffer(buffers), deleted: AtomicU64::default(), _hold: hold })
     }
 
     fn family(&self, family: Family) -> Result<&ColumnFamily, StateError> {
@@ -135,6 +153,15 @@ impl Backend for Rocks {
     /// What a table in memory has no room for.
     fn takes_in_from(&self) -> usize {
         self.write_buffer
+    }
+
+    /// The log is copied as far as it goes. To have RocksDB write its tables instead would be a write of the store, and one that
+    /// fails would close it.
+    fn keep(&self, about: &KeptCheckpoint) -> Result<Unnamed, StateError> {
+        kept::make(self.db.path(), about, |folder| {
+            let checkpoint = Checkpoint::new(&self.db).map_err(failed)?;
+            checkpoint.create_checkpoint_with_log_size(folder, u64::MAX).map_err(failed)
+        })
     }
 }
 
@@ -212,23 +239,6 @@ fn common_options(blocks: &BlockBasedOptions, buffers: usize) -> Options {
     options.set_write_buffer_size(write_buffer(buffers));
     options.set_level_compaction_dynamic_level_bytes(true);
     options
-}
-
-/// Makes the directory and those above it, each durable in its parent before the next.
-fn make_directory(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let parent = match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    make_directory(parent)?;
-    match fs::create_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
-        made => made?,
-    }
-    File::open(parent)?.sync_all()
 }
 
 /// The families that the directory already has; none when it is new.

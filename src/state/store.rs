@@ -15,6 +15,7 @@ use super::backend::Backend;
 use super::blob::part_key;
 use super::error::StateError;
 use super::family::Family;
+use super::kept::{KeptCheckpoint, Unnamed};
 use super::memory::Memory;
 use super::rocks::Rocks;
 use super::writes::Writes;
@@ -216,6 +217,13 @@ impl Store {
             writes.put(Family::Meta, BLOBS_KEY, next.to_be_bytes());
         }
         self.backend.write(&mut writes.into_steps(), sync).inspect_err(|error| self.poison_by(error))
+    }
+
+    /// Makes a kept checkpoint of what was written until now; writes go on meanwhile. An error does not close the store, and
+    /// nothing is left of the checkpoint then.
+    pub fn keep(&self, about: &KeptCheckpoint) -> Result<Unnamed, StateError> {
+        self.refuse_if_poisoned()?;
+        self.backend.keep(about)
     }
 
     fn poison_by(&self, error: &StateError) {

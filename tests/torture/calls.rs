@@ -163,8 +163,8 @@ fn touching(log: &std::path::Path, world: &World) -> Vec<Touch> {
         }
         let (number, of_store): &mut (usize, usize) = counts.entry((thread, name.to_string())).or_default();
         *number += 1;
-        // RocksDB's own log is read by people alone; floe's is beside its data.
-        let stored = line.contains(&store) && !line.contains("/LOG>");
+        // RocksDB's own log is read by people alone; floe's is beside its data. Kept checkpoints have names of their own.
+        let stored = line.contains(&store) && !line.contains("/LOG>") && !line.contains("/kept/");
         *of_store += usize::from(stored);
         if line.contains(&place) && !line.contains("/LOG>") && !line.contains(&format!(".{}.log>", world.port)) {
             found.push((thread, name.to_string(), *number, stored.then_some(*of_store)));

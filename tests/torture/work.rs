@@ -176,7 +176,8 @@ pub fn ask(sql: &Sql, statement: &str) -> Result<Answer, SqlError> {
     runtime().block_on(async { tokio::time::timeout(PATIENCE, sql.send(statement)).await.unwrap_or_else(late) })
 }
 
-/// An error that floe itself told is an answer as well, unless it is one of its own state.
+/// An error that floe itself told is an answer as well, unless it is one of its own state: that of a sink, and that a
+/// checkpoint is durable and could not be kept.
 fn told(error: SqlError) -> Result<Answer, SqlError> {
-    if matches!(error.sqlstate.as_str(), "08006") { Ok(Answer::default()) } else { Err(error) }
+    if error.sqlstate == "08006" || error.message.contains("could not be kept") { Ok(Answer::default()) } else { Err(error) }
 }

@@ -12,9 +12,9 @@ use crate::support::floe::{Failed, Launch};
 use crate::support::{Floe, free_port, run_ok, services, shop};
 use crate::work::Work;
 
-/// Checkpoints and commits come many times a second, so that a round of a second has all of them in it.
-/// With so little memory a checkpoint of a long note does not go through the store's log.
-const FLAGS: [&str; 4] = ["--checkpoint-interval", "30ms", "--memory", "64MiB"];
+/// Checkpoints and commits come many times a second, and some checkpoints are kept, so that a round of a second has all of them
+/// in it. With so little memory a checkpoint of a long note does not go through the store's log.
+const FLAGS: [&str; 8] = ["--checkpoint-interval", "30ms", "--memory", "64MiB", "--keep-checkpoints", "2", "--keep-every", "100ms"];
 
 /// Each view with its query; a later one may read an earlier one.
 pub const VIEWS: [(&str, &str); 5] = [

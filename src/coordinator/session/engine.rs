@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use datafusion::scalar::ScalarValue;
@@ -111,6 +112,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// How many workers there are now.
     fn workers(&self) -> usize;
+
+    /// How many checkpoints are kept, and how far apart at least.
+    fn keeping(&self) -> (usize, Duration);
 
     /// FLUSH.
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>>;

@@ -37,6 +37,8 @@ impl Session {
     pub fn new(engine: Arc<dyn Engine>, login: Login) -> Result<Session, Report> {
         let mut variables = Variables::default();
         variables.set_fixed("session_authorization", &login.user);
+        let (most, every) = engine.keeping();
+        variables.note_keeping(most, every);
         for (name, value) in &login.parameters {
             match name.as_str() {
                 "options" => {

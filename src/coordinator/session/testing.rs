@@ -296,6 +296,10 @@ impl Engine for FakeEngine {
         1
     }
 
+    fn keeping(&self) -> (usize, Duration) {
+        (0, Duration::from_secs(300))
+    }
+
     fn flush(&self) -> BoxFuture<'static, Result<(), Report>> {
         async { Ok(()) }.boxed()
     }

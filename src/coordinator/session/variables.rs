@@ -80,6 +80,8 @@ static KNOWN: &[Known] = &[
     reported("integer_datetimes", "on", Kind::ReadOnly, "Timestamps are integers in binary form."),
     reported("IntervalStyle", "postgres", Kind::Fixed, "The text form of intervals."),
     known("jit", "off", Kind::Boolean, "Accepted for compatibility."),
+    known("keep_checkpoints", "0", Kind::ReadOnly, "How many checkpoints are kept to go back to; a flag of floe serve."),
+    known("keep_every", "5min", Kind::ReadOnly, "How far apart kept checkpoints are at least; a flag of floe serve."),
     known("lc_collate", "C", Kind::ReadOnly, "Text is ordered by its bytes."),
     known("lc_ctype", "C.UTF-8", Kind::ReadOnly, "The character classification."),
     known("lc_messages", "C", Kind::Text, "Accepted for compatibility."),
@@ -164,6 +166,12 @@ impl Variables {
         if self.get("workers") != Some(value.as_str()) {
             self.set_fixed("workers", &value);
         }
+    }
+
+    /// What floe was started with.
+    pub fn note_keeping(&mut self, most: usize, every: Duration) {
+        self.set_fixed("keep_checkpoints", &most.to_string());
+        self.set_fixed("keep_every", &shown_duration(every.as_millis().try_into().unwrap_or(u64::MAX)));
     }
 
     /// Puts back a value that was there before.

@@ -183,7 +183,7 @@ impl Target<'_> {
         } else {
             (
                 format!("table \"{}\" holds commits of this sink that floe does not know", self.table_name),
-                "floe's data directory is older than the table, or a copy of it is at work elsewhere. Drop the sink and create it again with a new table.",
+                "floe's state was put back to an earlier checkpoint or backup, or a copy of it is at work elsewhere. Drop the sink and create it again with a new table.",
             )
         };
         diverged(message, format!("The table holds {} of this sink; floe remembers {}.", show(found), show(expected)), hint)

@@ -102,6 +102,18 @@ impl IcebergSink {
         Target { catalog: &self.catalog, table_name: &self.table_name, sink_id: &self.sink_id }
     }
 
+    /// The table and the sink's newest epoch in it, which are what the index remembers.
+    async fn as_left(&self, index: &dyn KeyIndex) -> Result<(LoadedTable, Option<u64>), SinkError> {
+        let memory = Memory::load(index)?;
+        let table = self.target().load().await?;
+        if memory.as_ref().is_some_and(|memory| memory.table != table.metadata.uuid()) {
+            return Err(self.target().replaced());
+        }
+        let newest = marker::newest(&table.metadata, &self.sink_id, &self.table_name)?;
+        self.target().check_marker(newest, memory.map(|memory| memory.epoch))?;
+        Ok((table, newest))
+    }
+
     /// Writes the files of a change that is not empty.
     async fn write(&self, table: &LoadedTable, delta: &ZSet, index: &dyn KeyIndex) -> Result<(Files, IndexChanges), SinkError> {
         let projection = Projection::new(&self.relation, table.metadata.current_schema(), &self.table_name)?;
@@ -131,20 +143,18 @@ impl IcebergSink {
 
 #[async_trait]
 impl Sink for IcebergSink {
+    async fn check(&mut self, index: &dyn KeyIndex) -> Result<(), SinkError> {
+        self.as_left(index).await.map(drop)
+    }
+
     async fn prepare(&mut self, staged: &Staged, index: &dyn KeyIndex) -> Result<Prepared, SinkError> {
         let delta = &staged.delta.0;
         if delta.weights().values().iter().all(|weight| *weight == 0) {
             return Ok(Prepared { epoch: staged.epoch, payload: Vec::new(), index: Vec::new() });
         }
-        let memory = Memory::load(index)?;
-        let table = self.target().load().await?;
+        let (table, previous) = self.as_left(index).await?;
         self.check_form(&table)?;
         let uuid = table.metadata.uuid();
-        if memory.as_ref().is_some_and(|memory| memory.table != uuid) {
-            return Err(self.target().replaced());
-        }
-        let previous = marker::newest(&table.metadata, &self.sink_id, &self.table_name)?;
-        self.target().check_marker(previous, memory.map(|memory| memory.epoch))?;
         let (files, mut changes) = self.write(&table, delta, index).await?;
         changes.push(Memory { table: uuid, epoch: staged.epoch.0 }.entry()?);
         let payload = Payload::encode(uuid, staged.epoch.0, previous, table.metadata.current_schema_id(), files)?;

@@ -14,7 +14,8 @@ use crate::state::error::StateError;
 
 use super::errors::failed;
 
-const FOLDER: &str = "ahead";
+/// In the database's directory.
+pub const FOLDER: &str = "ahead";
 /// A file is closed when it has so many bytes: what is deleted of it one day makes RocksDB write a file anew.
 const FILE_BYTES: u64 = 64 << 20;
 
