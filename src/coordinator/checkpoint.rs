@@ -67,7 +67,7 @@ impl Driver {
         // What was taken out of the traces is known nowhere else: without this write there must be no later one.
         let begun = self.changes(writes).and_then(|writes| {
             FailPoint::CheckpointCollected.reach()?;
-            let keep = self.to_keep(asked);
+            let keep = self.keeps(asked);
             self.writer.write(writes, keep)
         });
         let done = begun.inspect_err(|report| self.store.poison(report))?;
@@ -79,7 +79,7 @@ impl Driver {
     }
 
     /// What is to be kept of the checkpoint that is written now, if it is.
-    fn to_keep(&mut self, asked: Option<Asked>) -> Option<Keep> {
+    fn keeps(&mut self, asked: Option<Asked>) -> Option<Keep> {
         let (catalog, offsets) = (&self.catalog, &self.offsets);
         let name = |id| catalog.get(id).map(|entry| entry.name.clone());
         let named = || offsets.iter().filter_map(|(id, offsets)| Some((name(*id)?, offsets.clone()))).collect();

@@ -9,8 +9,15 @@ use crate::types::Report;
 use super::driver::Driver;
 
 impl Driver {
-    /// Evicts what may leave; no checkpoint is on its way.
+    /// Evicts what may leave, after a checkpoint.
     pub fn make_room(&mut self) -> Result<(), Report> {
+        self.rows_after_room = self.let_rows_leave()?;
+        self.rows_come_back = true;
+        Ok(())
+    }
+
+    /// Evicts what may leave; no checkpoint is on its way. What rows take then.
+    fn let_rows_leave(&mut self) -> Result<usize, Report> {
         self.traces.make_room().map_err(|e| e.report())?;
         let ((held, may_take), (rows, pages)) = (self.traces.held(), self.traces.rows_and_pages());
         let too_much = held > may_take;
@@ -26,9 +33,7 @@ impl Driver {
             );
         }
         self.told_of_memory = too_much;
-        self.rows_after_room = rows;
-        self.rows_come_back = true;
-        Ok(())
+        Ok(rows)
     }
 
     /// Some rows come back into memory if there is much room, as after a start; the next ones after the next epoch.
@@ -50,7 +55,8 @@ impl Driver {
             self.traces.may_take(left);
             // Rows may take less by now than they could when there was room last.
             if self.traces.is_over() && self.writing.is_none() {
-                self.make_room()?;
+                // What has come since the last checkpoint cannot leave, and still counts as that.
+                self.rows_after_room = self.let_rows_leave()?.min(self.rows_after_room);
             }
         }
         if !self.is_over_memory() {
