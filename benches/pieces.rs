@@ -108,10 +108,11 @@ fn fed(relation: u32, zset: ZSet) -> BTreeMap<ObjectId, Delta> {
 
 #[divan::bench(args = [1_000, 1_000_000])]
 fn group_by_hash(bencher: Bencher, keys: usize) {
-    let call = |function, argument, output| AggregateCall { function, argument, distinct: false, filter: None, output };
+    let call = |function, argument, output| AggregateCall { function, argument, distinct: false, filter: None, output, lasting: false };
     let count = call(AggregateFunction::CountStar, None, DataType::Int64);
     let most = call(AggregateFunction::Max, Some(1), DataType::Int64);
-    let plan = CircuitPlan::Aggregate { input: input(0, true), group: vec![0], calls: vec![count, most], schema: schema(&["k", "n", "m"]) };
+    let (calls, schema) = (vec![count, most], schema(&["k", "n", "m"]));
+    let plan = CircuitPlan::Aggregate { input: input(0, true), group: vec![0], windows: None, calls, schema };
     let traces = TraceSet::new(Arc::new(Store::memory()));
     let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).expect("a plan that can be run");
     circuit.step(Epoch(1), 0, &fed(0, rows(0, keys, keys, 1))).expect("a step");
@@ -180,7 +181,7 @@ fn evict(bencher: Bencher, which: &str) {
         let mut writes = Writes::new();
         traces.dirty(&mut writes).expect("what changed");
         traces.store().write(writes, false).expect("a write");
-        traces.evict_down_to(0);
+        traces.evict_down_to(0).expect("rows that leave");
     };
     kept.insert(&rows(0, BEFORE, BEFORE, 1)).expect("rows of its schema");
     checkpoint();
@@ -213,7 +214,8 @@ fn checkpoint_write(bencher: Bencher) {
         round += 1;
         let mut table = records.lock();
         for key in &keys {
-            let slot = table.find(key).unwrap_or_else(|| table.insert(key));
+            let slot = table.find(key).expect("nothing has left memory");
+            let slot = slot.unwrap_or_else(|| table.insert(key));
             table.record_mut(slot)[..8].copy_from_slice(&round.to_le_bytes());
         }
     };
