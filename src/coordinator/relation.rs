@@ -138,10 +138,10 @@ impl SourceRelation {
         })
     }
 
-    /// Takes the records that wait, those of about `most` bytes. Partitions go in the order of their names, so that the same records give the same
-    /// change whatever order they came in. `read` is what is read of the rows.
+    /// Takes the records that wait, those whose changes take about `most` bytes of memory. Partitions go in the order of their
+    /// names, so that the same records give the same change whatever order they came in. `read` is what is read of the rows.
     pub fn step(&mut self, read: &Projection, most: usize) -> Result<SourceStep, Report> {
-        let count = first_of(self.queue.iter().map(|batch| batch.bytes), most);
+        let count = first_of(self.queue.iter().map(SourceBatch::held), most);
         let mut batches: Vec<SourceBatch> = self.queue.drain(..count).collect();
         if let Some(worker) = &self.worker {
             worker.taken(batches.iter().map(SourceBatch::held).sum());
