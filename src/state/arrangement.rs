@@ -139,19 +139,20 @@ impl Arrangement {
         self.lock().half_gone()
     }
 
-    /// Puts into `writes` what lets those chunks, which the store has, leave memory. When it is written, and before anything
-    /// changes, [`Arrangement::frozen`] is to be told.
-    pub(super) fn freeze(&self, numbers: &[u32], writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
-        self.lock().freeze(numbers, writes)
+    /// Lets those chunks, which the store has, leave memory.
+    pub(super) fn freeze(&self, numbers: &[u32]) -> Result<(), StateError> {
+        let mut rows = self.lock();
+        let frozen = rows.freeze(numbers)?;
+        frozen.into_iter().for_each(|frozen| rows.frozen(frozen));
+        Ok(())
     }
 
-    /// The same for several indexes of chunks that have left, which become one.
-    pub(super) fn melt_together(&self, writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
-        self.lock().melt_together(writes)
-    }
-
-    pub(super) fn frozen(&self, frozen: Frozen) {
-        self.lock().frozen(frozen);
+    /// Has several indexes of chunks that have left become one, if there are many.
+    pub(super) fn melt_together(&self) -> Result<(), StateError> {
+        let mut rows = self.lock();
+        let frozen = rows.melt_together()?;
+        frozen.into_iter().for_each(|frozen| rows.frozen(frozen));
+        Ok(())
     }
 
     /// The chunks whose rows are not in memory.

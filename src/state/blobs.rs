@@ -38,16 +38,6 @@ impl Blobs {
         number
     }
 
-    /// Puts a blob of so many parts and about so many bytes that this process alone has use for: whatever becomes of it, the
-    /// next one deletes it. Its number, which is to be let go of.
-    pub fn put_dead(&self, blob: Arc<dyn Blob>, (parts, bytes): (u32, usize), writes: &mut Writes) -> Result<u64, StateError> {
-        // What the process before this one left is known from here on: this one's own is not among it.
-        self.ask()?;
-        let number = self.put(blob, bytes, writes);
-        self.mark_dead(number, parts, writes);
-        Ok(number)
-    }
-
     /// Each of those parts, as they were written.
     ///
     /// # Errors
@@ -73,20 +63,14 @@ impl Blobs {
 
     /// Deletes the blobs that nobody holds, after all else that is put into the write.
     pub fn bury(&self, writes: &mut Writes) -> Result<(), StateError> {
-        self.ask()?;
-        for (number, parts) in std::mem::take(&mut *self.unheld()) {
-            Blobs::delete(number, parts, writes);
-            writes.delete(Family::Meta, dead_key(number));
-        }
-        Ok(())
-    }
-
-    /// Notes, once, what the process before this one left.
-    fn ask(&self) -> Result<(), StateError> {
         if !self.asked.load(Ordering::Relaxed) {
             let left = self.left_dead()?;
             self.unheld().extend(left);
             self.asked.store(true, Ordering::Relaxed);
+        }
+        for (number, parts) in std::mem::take(&mut *self.unheld()) {
+            Blobs::delete(number, parts, writes);
+            writes.delete(Family::Meta, dead_key(number));
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ pub mod records;
 mod resident;
 pub mod restore;
 mod rocks;
+mod scratch;
 mod shape;
 mod shelf;
 pub mod sink_index;

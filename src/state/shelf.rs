@@ -27,6 +27,7 @@ use super::fetched::{Fetched, Pages};
 use super::fixed_rows::FixedRows;
 use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
 use super::page::{self, PAGE};
+use super::scratch::Scratch;
 use super::store::Store;
 use super::writes::Writes;
 
@@ -238,14 +239,8 @@ impl Shelf {
         Ok(())
     }
 
-    /// Writes at once, beside checkpoints, none of which is on its way.
-    pub fn write(&self, mut writes: Writes) -> Result<(), StateError> {
-        self.store.write_ahead(&mut writes)?;
-        self.store.write(writes, false)
-    }
-
-    pub fn blobs(&self) -> &Arc<Blobs> {
-        &self.blobs
+    pub fn scratch(&self) -> &Scratch {
+        self.store.scratch()
     }
 
     /// Visits what the store has of the trace in a family, behind those bytes, by the chunk's number.

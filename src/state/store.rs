@@ -17,7 +17,8 @@ use super::error::StateError;
 use super::family::Family;
 use super::kept::{KeptCheckpoint, Unnamed};
 use super::memory::Memory;
-use super::rocks::Rocks;
+use super::rocks::{AHEAD, Rocks};
+use super::scratch::Scratch;
 use super::writes::Writes;
 
 /// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
@@ -30,6 +31,7 @@ const BLOBS_KEY: &[u8] = b"blobs";
 
 pub struct Store {
     backend: Box<dyn Backend>,
+    scratch: Scratch,
     /// The number of the next blob.
     next_blob: AtomicU64,
     poison: OnceLock<Poison>,
@@ -51,7 +53,7 @@ impl Store {
 
     /// [`Store::open`] with about so many bytes of memory for the store's own caches and buffers.
     pub fn open_within(dir: &Path, memory: usize) -> Result<Store, StateError> {
-        let mut store = Store::over(Rocks::open(dir, memory)?);
+        let mut store = Store::over(Rocks::open(dir, memory)?, Scratch::new(Some(dir.join(AHEAD))));
         let known = [FORMAT, row_codec::FORMAT];
         match store.get(Family::Meta, FORMAT_KEY)?.as_deref() {
             Some(found) if found == known => {
@@ -86,17 +88,17 @@ impl Store {
 
     /// A store that lives as long as this value.
     pub fn memory() -> Store {
-        Store::over(Memory::default())
+        Store::over(Memory::default(), Scratch::new(None))
     }
 
     /// A store in memory whose disk is full after that many writes.
     #[cfg(test)]
     pub fn memory_failing_after(writes: usize) -> Store {
-        Store::over(Memory::failing_after(writes))
+        Store::over(Memory::failing_after(writes), Scratch::new(None))
     }
 
-    fn over(backend: impl Backend + 'static) -> Store {
-        Store { backend: Box::new(backend), next_blob: AtomicU64::new(0), poison: OnceLock::new() }
+    fn over(backend: impl Backend + 'static, scratch: Scratch) -> Store {
+        Store { backend: Box::new(backend), scratch, next_blob: AtomicU64::new(0), poison: OnceLock::new() }
     }
 
     /// Goes on behind the numbers that were given, and deletes blobs that no write has named.
@@ -224,6 +226,11 @@ impl Store {
     pub fn keep(&self, about: &KeptCheckpoint) -> Result<Unnamed, StateError> {
         self.refuse_if_poisoned()?;
         self.backend.keep(about)
+    }
+
+    /// Where this process puts what it alone has use for.
+    pub(super) fn scratch(&self) -> &Scratch {
+        &self.scratch
     }
 
     fn poison_by(&self, error: &StateError) {

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use crate::types::{ObjectId, TraceId};
 
 use super::appended::{self, Appended};
-use super::arrangement::{Arrangement, Find, Frozen};
+use super::arrangement::{Arrangement, Find};
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::cells::{self, Cells};
@@ -30,8 +30,6 @@ const FORM: &[u8] = b"trace/";
 const FORM_VERSION: u8 = 1;
 /// About so many bytes of rows come back at once: nobody should wait long for it.
 const AT_ONCE: usize = 4 << 20;
-/// Nor while so many bytes of indexes are written anew.
-const MUCH: usize = 32 << 20;
 
 /// A handle; clones are the same set.
 #[derive(Clone)]
@@ -331,31 +329,8 @@ impl TraceSet {
         }
         records.values().for_each(|(table, pages)| table.evict(pages));
         arrangements.retain(|_, (_, numbers)| !numbers.is_empty());
-        let (mut writes, mut frozen) = (Writes::new(), Vec::new());
-        for (rows, numbers) in arrangements.values() {
-            frozen.extend(rows.freeze(numbers, &mut writes)?.map(|frozen| (rows, frozen)));
-            if writes.bytes() > AT_ONCE {
-                self.freeze(std::mem::take(&mut writes), std::mem::take(&mut frozen))?;
-            }
-        }
-        self.freeze(writes, frozen)?;
-        // Some of the segments become one: what they are is read while that is written.
-        let (mut writes, mut frozen) = (Writes::new(), Vec::new());
-        for (rows, _) in arrangements.values() {
-            frozen.extend(rows.melt_together(&mut writes)?.map(|frozen| (rows, frozen)));
-            if writes.bytes() > MUCH {
-                break;
-            }
-        }
-        self.freeze(writes, frozen)
-    }
-
-    /// Writes what chunks that leave are found by, and has them leave.
-    fn freeze(&self, mut writes: Writes, frozen: Vec<(&Arrangement, Frozen)>) -> Result<(), StateError> {
-        self.store.write_ahead(&mut writes)?;
-        self.store.write(writes, false)?;
-        frozen.into_iter().for_each(|(rows, frozen)| rows.frozen(frozen));
-        Ok(())
+        arrangements.values().try_for_each(|(rows, numbers)| rows.freeze(numbers))?;
+        arrangements.values().try_for_each(|(rows, _)| rows.melt_together())
     }
 
     /// Reads some rows into memory again, those first that were used last, if there is much room. False when none came back.

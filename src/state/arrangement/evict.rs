@@ -1,14 +1,13 @@
 //! Rows of an arrangement that leave memory, with the index that they are found by, and come back.
 //!
-//! Chunks leave together. First their index is put into a write ([`Rows::freeze`]); when that is written, and nothing has
-//! changed meanwhile, they go ([`Rows::frozen`]).
+//! Chunks leave together. First their index is written ([`Rows::freeze`]); if nothing has changed meanwhile, they go
+//! ([`Rows::frozen`]).
 
 use std::sync::Arc;
 
 use crate::state::error::StateError;
 use crate::state::shelf::Stored;
 use crate::state::sorted_index::{Entry, Keep, SortedIndex, spread};
-use crate::state::writes::Writes;
 
 use super::chunk::{Chunk, NONE, RowAt, View};
 use super::cold::Segment;
@@ -22,7 +21,7 @@ pub struct Clean {
     pub number: u32,
 }
 
-/// A segment on its way to the store, and the ones that it takes the place of.
+/// A segment that chunks are not in yet, and the ones that it takes the place of.
 pub struct Frozen {
     segment: Segment,
     instead_of: Vec<u64>,
@@ -50,8 +49,8 @@ impl Rows {
         }
     }
 
-    /// Puts an index of those chunks, which the store has, into `writes`.
-    pub fn freeze(&self, numbers: &[u32], writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
+    /// Writes an index of those chunks, which the store has.
+    pub fn freeze(&self, numbers: &[u32]) -> Result<Option<Frozen>, StateError> {
         let (mut chunks, mut by_key, mut by_row) = (Vec::new(), Vec::new(), Vec::new());
         let mut unread: Vec<(u64, Stored, View)> = Vec::new();
         for number in numbers {
@@ -82,18 +81,18 @@ impl Rows {
         if chunks.is_empty() {
             return Ok(None);
         }
-        let blobs = self.shelf.blobs();
-        let by_key = SortedIndex::of(by_key, blobs, writes)?;
+        let scratch = self.shelf.scratch();
+        let by_key = SortedIndex::of(by_key, scratch)?;
         let by_row = match self.whole {
-            Some(_) => Some(SortedIndex::of(by_row, blobs, writes)?),
+            Some(_) => Some(SortedIndex::of(by_row, scratch)?),
             None => None,
         };
         let segment = Segment { id: self.cold.next_id(), chunks, by_key, by_row };
         Ok(Some(Frozen { segment, instead_of: Vec::new() }))
     }
 
-    /// Puts one segment for several into `writes`, when there are many of a size.
-    pub fn melt_together(&self, writes: &mut Writes) -> Result<Option<Frozen>, StateError> {
+    /// Writes one segment for several, when there are many of a size.
+    pub fn melt_together(&self) -> Result<Option<Frozen>, StateError> {
         let Some(alike) = self.cold.alike() else { return Ok(None) };
         let mut chunks = Vec::new();
         // By segment, for each of its chunks: what it is in the new one, with its rows.
@@ -107,20 +106,20 @@ impl Rows {
             });
             into.push(Arc::new(of.collect()));
         }
-        let keep = |of: &Arc<Vec<Option<(u64, View)>>>| -> Keep {
+        let keep = |of: &Arc<Vec<Option<(u64, View)>>>| -> Box<Keep> {
             let of = of.clone();
             Box::new(move |place| {
                 let (ordinal, view) = of.get((place >> 32) as usize)?.as_ref()?;
                 view.is_live(place as u32 as usize).then_some(ordinal << 32 | u64::from(place as u32))
             })
         };
-        let blobs = self.shelf.blobs();
-        let from = alike.iter().zip(&into).map(|(segment, of)| (&segment.by_key, keep(of))).collect();
-        let by_key = SortedIndex::merged(from, blobs, writes)?;
+        let scratch = self.shelf.scratch();
+        let from: Vec<_> = alike.iter().zip(&into).map(|(segment, of)| (&segment.by_key, keep(of))).collect();
+        let by_key = SortedIndex::merged(&from, scratch)?;
         let by_row = match alike.iter().all(|segment| segment.by_row.is_some()) {
             true => {
-                let from = alike.iter().zip(&into).filter_map(|(segment, of)| Some((segment.by_row.as_ref()?, keep(of)))).collect();
-                Some(SortedIndex::merged(from, blobs, writes)?)
+                let of_rows = alike.iter().zip(&into).filter_map(|(segment, of)| Some((segment.by_row.as_ref()?, keep(of))));
+                Some(SortedIndex::merged(&of_rows.collect::<Vec<_>>(), scratch)?)
             }
             false => None,
         };
@@ -128,7 +127,7 @@ impl Rows {
         Ok(Some(Frozen { segment, instead_of: alike.iter().map(|segment| segment.id).collect() }))
     }
 
-    /// The segment is in the store: its chunks are found by it from here on.
+    /// The chunks of the segment are found by it from here on.
     pub fn frozen(&mut self, Frozen { segment, instead_of }: Frozen) {
         if instead_of.is_empty() {
             self.unlink_chunks(&segment.chunks);
@@ -146,13 +145,10 @@ impl Rows {
     /// Has the index of all chunks leave memory whose rows are not there.
     pub(super) fn freeze_all(&mut self) -> Result<(), StateError> {
         let half_gone = self.half_gone();
-        let shelf = self.shelf.clone();
-        let mut writes = Writes::new();
-        let mut frozen = self.freeze(&half_gone, &mut writes)?;
+        let mut frozen = self.freeze(&half_gone)?;
         while let Some(next) = frozen {
-            shelf.write(std::mem::take(&mut writes))?;
             self.frozen(next);
-            frozen = self.melt_together(&mut writes)?;
+            frozen = self.melt_together()?;
         }
         Ok(())
     }
