@@ -1,5 +1,6 @@
 //! The command line: `floe serve`, `floe sql`, `floe checkpoints`, `floe generate`, `floe version`.
 
+mod allocator;
 pub mod checkpoints;
 pub mod generate;
 pub mod nexmark;

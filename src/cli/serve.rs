@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::allocator;
 use crate::config::{Config, ServeFlags};
 use crate::coordinator::database::Database;
 use crate::fail_points;
@@ -40,6 +41,7 @@ pub fn run(flags: ServeFlags, open: Open) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    allocator::suit(config.memory);
     let runtime = match Builder::new_multi_thread().worker_threads(config.workers.max(2)).thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -4,6 +4,7 @@
 //! holds can leave. So when rows take too much, the epochs wait for a checkpoint: it is
 //! better that changes wait at their sources than that the process is killed.
 
+use crate::state::Leaving;
 use crate::types::Report;
 
 use super::driver::Driver;
@@ -18,7 +19,12 @@ impl Driver {
 
     /// Evicts what may leave; no checkpoint is on its way. What rows take then.
     fn let_rows_leave(&mut self) -> Result<usize, Report> {
-        self.traces.make_room().map_err(|e| e.report())?;
+        let leaving = self.traces.make_room();
+        if !leaving.is_empty() {
+            let left = self.workers.each(usize::MAX, leaving, Leaving::leave);
+            left.into_iter().collect::<Result<(), _>>().map_err(|e| e.report())?;
+            self.traces.measure();
+        }
         let ((held, may_take), (rows, pages)) = (self.traces.held(), self.traces.rows_and_pages());
         let too_much = held > may_take;
         if too_much && !self.told_of_memory {
@@ -72,7 +78,7 @@ impl Driver {
 
     /// Whether a checkpoint should come before its time, so that nothing has to wait for it.
     pub fn presses(&self) -> bool {
-        self.traces.presses() && self.grew_by(self.traces.room() / 32)
+        self.traces.presses() && self.grew_by(self.traces.spare() / 4)
     }
 
     fn grew_by(&self, bytes: usize) -> bool {
@@ -80,6 +86,6 @@ impl Driver {
     }
 
     fn is_over_memory(&self) -> bool {
-        self.traces.is_over() && self.grew_by(self.traces.room() / 16)
+        self.traces.is_over() && self.grew_by(self.traces.spare() / 2)
     }
 }

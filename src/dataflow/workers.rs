@@ -64,6 +64,17 @@ impl Workers {
         *self.threads.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Threads { count: count.max(1), pool };
         Ok(())
     }
+
+    /// Does the work for each item, at once where there are enough rows in all of them; the results in the items' order.
+    pub fn each<T: Send, R: Send>(&self, rows: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+        let threads = self.threads.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match &threads.pool {
+            Some(pool) if rows > self.hand_over && items.len() > 1 => {
+                pool.install(|| items.into_par_iter().with_max_len(1).map(work).collect())
+            }
+            _ => items.into_iter().map(work).collect(),
+        }
+    }
 }
 
 /// The workers, at work for one operator.
@@ -75,21 +86,15 @@ pub struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Does the work for each item, at once where there are enough rows in all of them; the results in the items' order.
+    /// [`Workers::each`], timed where the work is handed over.
     pub fn each<T: Send, R: Send>(&self, rows: usize, items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-        let threads = self.workers.threads.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let timed = |item| {
+        self.workers.each(rows, items, |item| {
+            let Some(worker) = rayon::current_thread_index() else { return work(item) };
             let began = self.stopwatch.nanos();
             let result = work(item);
-            self.counts.add_worker(rayon::current_thread_index().unwrap_or(0), self.stopwatch.nanos() - began);
+            self.counts.add_worker(worker, self.stopwatch.nanos() - began);
             result
-        };
-        match &threads.pool {
-            Some(pool) if rows > self.workers.hand_over && items.len() > 1 => {
-                pool.install(|| items.into_par_iter().with_max_len(1).map(timed).collect())
-            }
-            _ => items.into_iter().map(work).collect(),
-        }
+        })
     }
 }
 

@@ -13,6 +13,8 @@ use super::page_cache::PageCache;
 
 /// Bytes of rows that a start reads at once.
 const AT_START: usize = 32 << 20;
+/// What comes in a tenth of a second at most, about.
+const SPARE: usize = 16 << 20;
 
 pub struct Budget {
     /// Bytes for all state; `usize::MAX` for no bound.
@@ -111,7 +113,13 @@ impl Budget {
 
     /// Whether they soon will.
     pub fn presses(&self) -> bool {
-        self.limit != usize::MAX && self.rows() > self.room() / 16 * 15
+        self.limit != usize::MAX && self.rows() > self.room() - self.spare() / 2
+    }
+
+    /// What is left free when rows have left memory: what comes while a checkpoint is written, for which nothing has to wait then.
+    pub fn spare(&self) -> usize {
+        let room = self.room();
+        (room / 8).max(SPARE).min(room / 2)
     }
 
     /// Notes what state holds beside rows.

@@ -65,5 +65,5 @@ pub use snapshot::TraceSnapshot;
 pub use staged::Staged;
 pub use store::Store;
 pub use trace::Trace;
-pub use trace_set::{TraceSet, Usage};
+pub use trace_set::{Leaving, TraceSet, Usage};
 pub use writes::Writes;

@@ -1,4 +1,4 @@
-//! An index that lies on the disk: numbers by hash, sorted, in buckets of some hundred. In memory are a [`Filter`], and of each
+//! An index that lies on the disk: numbers by hash, sorted, in buckets of some dozens. In memory are a [`Filter`], and of each
 //! bucket where it ends and a sum that it is checked by.
 //!
 //! An index never changes. It is made of entries, or of other indexes. It is of use to the process that made it and to no other,
@@ -32,10 +32,10 @@ pub struct SortedIndex {
 pub type Keep<'a> = dyn Fn(u64) -> Option<u64> + 'a;
 
 const ENTRY: usize = 16;
-/// Entries of a bucket, about.
-const BUCKET: usize = 256;
+/// Entries of a bucket, about. A filter that is wrong costs one to read.
+const BUCKET: usize = 64;
 /// Buckets that are read at once when an index is made of others.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 1024;
 
 /// The hash as entries are sorted by it: the hashes of a shard have bits in common, and tables go by others.
 pub fn spread(hash: u64) -> u64 {
@@ -72,7 +72,8 @@ impl SortedIndex {
                     entries.extend(kept);
                 })?;
             }
-            entries.sort_unstable();
+            // They lie in sorted runs, and that sort sees it.
+            entries.sort();
             making.put(&entries, begin << shift..end << shift)?;
         }
         making.finish()

@@ -91,6 +91,21 @@ impl Usage {
     }
 }
 
+/// Chunks of one arrangement that are to leave memory.
+pub struct Leaving {
+    rows: Arrangement,
+    chunks: Vec<u32>,
+}
+
+impl Leaving {
+    /// # Errors
+    /// When the store cannot be read, or what they are found by cannot be written.
+    pub fn leave(self) -> Result<(), StateError> {
+        self.rows.freeze(&self.chunks)?;
+        self.rows.melt_together()
+    }
+}
+
 impl TraceSet {
     /// Traces that may take all memory.
     pub fn new(store: Arc<Store>) -> TraceSet {
@@ -257,9 +272,9 @@ impl TraceSet {
         (self.budget.held(), self.budget.limit_now())
     }
 
-    /// What rows may take.
-    pub fn room(&self) -> usize {
-        self.budget.room()
+    /// What is left free for rows that come when others have left.
+    pub fn spare(&self) -> usize {
+        self.budget.spare()
     }
 
     /// What all rows in memory take, and the pages of others that were read again.
@@ -267,28 +282,26 @@ impl TraceSet {
         (self.budget.rows(), self.budget.cache.bytes())
     }
 
-    /// Lets rows leave memory, those first that were not used for the longest time, until there is some room again. Only
-    /// while no checkpoint is on its way: what was taken out for one counts as stored.
-    ///
-    /// # Errors
-    /// When the store cannot be read or written.
-    pub fn make_room(&self) -> Result<(), StateError> {
+    /// Lets rows leave memory, those first that were not used for the longest time, until there is some room again; what of that
+    /// can be done side by side is given back. Only while no checkpoint is on its way: what was taken out for one counts as stored.
+    pub fn make_room(&self) -> Vec<Leaving> {
         self.budget.tick();
         self.measure();
-        if self.budget.presses() {
-            self.evict_down_to(self.budget.room() / 8 * 7)?;
-            self.measure();
-        }
-        Ok(())
+        if self.budget.presses() { self.down_to(self.budget.room() - self.budget.spare()) } else { Vec::new() }
     }
 
     /// Finds out what state takes beside rows.
-    fn measure(&self) {
+    pub fn measure(&self) {
         self.budget.measured(self.sum(..).bytes.saturating_sub(self.budget.rows()));
     }
 
-    /// Lets rows leave memory until all that are left take so many bytes, or none can leave.
+    /// Lets rows leave memory until those that are left take so many bytes, or none can leave.
     pub fn evict_down_to(&self, bytes: usize) -> Result<(), StateError> {
+        self.down_to(bytes).into_iter().try_for_each(Leaving::leave)
+    }
+
+    /// The same but for what can be done side by side: that is given back.
+    fn down_to(&self, bytes: usize) -> Vec<Leaving> {
         let mut clean: Vec<(u64, usize, TraceId, usize)> = Vec::new();
         let mut arrangements: BTreeMap<TraceId, (Arrangement, Vec<u32>)> = BTreeMap::new();
         let mut growing: BTreeMap<TraceId, Appended> = BTreeMap::new();
@@ -328,9 +341,7 @@ impl TraceSet {
             }
         }
         records.values().for_each(|(table, pages)| table.evict(pages));
-        arrangements.retain(|_, (_, numbers)| !numbers.is_empty());
-        arrangements.values().try_for_each(|(rows, numbers)| rows.freeze(numbers))?;
-        arrangements.values().try_for_each(|(rows, _)| rows.melt_together())
+        arrangements.into_values().filter(|(_, chunks)| !chunks.is_empty()).map(|(rows, chunks)| Leaving { rows, chunks }).collect()
     }
 
     /// Reads some rows into memory again, those first that were used last, if there is much room. False when none came back.
