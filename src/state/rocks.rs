@@ -16,6 +16,7 @@ use rocksdb::{
 
 use self::errors::{failed, opening};
 pub(super) use self::sorted_files::FOLDER as AHEAD;
+use self::sorted_files::Missing;
 use super::backend::{Backend, Put, Steps, Visit};
 use super::directory::{self, Hold};
 use super::error::StateError;
@@ -69,11 +70,18 @@ impl Rocks {
         let buffers = (memory / 5 * 3).clamp(LEAST_BYTES, MOST_WRITE_BUFFERS_BYTES);
         let mut names: Vec<String> = Family::ALL.iter().map(|family| family.name().to_string()).collect();
         names.extend(found.into_iter().filter(|name| !Family::ALL.iter().any(|family| family.name() == name)));
-        let families = names.into_iter().map(|name| {
+        let family = |name: &String| {
             let is_blobs = name == Family::Blob.name();
             ColumnFamilyDescriptor::new(name, if is_blobs { blob_options(&cache, buffers) } else { family_options(&cache, buffers) })
-        });
-        let db = DB::open_cf_descriptors(&options(buffers), dir, families).map_err(|error| opening(dir, error))?;
+        };
+        let (mut missing, mut first) = (Missing::of(dir), None);
+        let db = loop {
+            match DB::open_cf_descriptors(&options(buffers), dir, names.iter().map(family)) {
+                Ok(db) => break db,
+                Err(error) if missing.give(&error) => first = first.or(Some(error)),
+                Err(error) => return Err(opening(dir, first.unwrap_or(error))),
+            }
+        };
         // The directory is floe's: what an earlier process left there is as well.
         sorted_files::prepare(dir)
             .and_then(|()| switch::clear_leftovers(dir))
