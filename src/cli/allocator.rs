@@ -1,8 +1,8 @@
 //! With little memory, what is freed goes back to the system soon.
 //!
 //! The allocator of the C library (glibc, mallopt(3)) keeps what is freed for the thread that may want it again: with a dozen
-//! threads that is a hundred megabytes and more, and giving pieces of some hundred kilobytes back at once costs a tenth of the CPU.
-//! So that is done where a hundred megabytes are much.
+//! threads that is a hundred megabytes and more. Giving pieces of some hundred kilobytes back at once costs page faults, so it is
+//! done where a hundred megabytes are much.
 #![allow(unsafe_code)]
 
 /// Less memory than that is little.

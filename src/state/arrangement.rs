@@ -49,7 +49,7 @@ use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
 pub use chunk::RowAt;
-pub use evict::{Clean, Frozen};
+pub use evict::Clean;
 use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;

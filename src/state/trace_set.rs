@@ -287,7 +287,7 @@ impl TraceSet {
     pub fn make_room(&self) -> Vec<Leaving> {
         self.budget.tick();
         self.measure();
-        if self.budget.presses() { self.down_to(self.budget.room() - self.budget.spare()) } else { Vec::new() }
+        if self.budget.presses() { self.down_to(self.budget.room().saturating_sub(self.budget.spare())) } else { Vec::new() }
     }
 
     /// Finds out what state takes beside rows.
