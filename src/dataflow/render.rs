@@ -22,6 +22,7 @@ use super::operators::combine::Combine;
 use super::operators::constant::Constant;
 use super::operators::filter::Filter;
 use super::operators::greatest::Greatest;
+use super::operators::greatest::sift::Sift;
 use super::operators::input::Input;
 use super::operators::join::{Join, JoinSpec};
 use super::operators::project::Project;
@@ -156,16 +157,20 @@ impl Rendered<'_> {
             Distribution::Shards(hashed) => hashed.iter().all(|columns| columns.iter().any(|column| steady.get(*column) == Some(&true))),
             _ => false,
         };
-        if place.distribution.meets(need) || !by_steady {
+        if place.distribution.meets(need) || !(by_steady || input.is_append_only()) {
             return Ok(feed);
         }
         let (distribution, schema, first) = (place.distribution.clone(), place.schema.clone(), slots.next());
         let one = |slots: &mut Slots| -> Result<Box<dyn Operator>, DataflowError> {
-            Ok(Box::new(Greatest::new(&input.schema(), partition.clone(), *column, slots)?))
+            Ok(match by_steady {
+                true => Box::new(Greatest::new(&input.schema(), partition.clone(), *column, slots)?),
+                false => Box::new(Sift::new(partition.clone(), *column)),
+            })
         };
         let work = Work::Operators(slots.sharded(SHARDS, one)?);
         let node = Node::new(Feed::Nodes(vec![feed]), work, std::slice::from_ref(&schema), schema.clone());
-        let (label, slots) = (format!("{}, of each part", plan.label()), first..slots.next());
+        let of = if by_steady { "each part" } else { "each change" };
+        let (label, slots) = (format!("{}, of {of}", plan.label()), first..slots.next());
         self.profiles.push(OperatorProfile { label, name: node.name(), inputs: vec![feed], slots, counts: Counts::default() });
         self.nodes.push(node);
         self.places.push(Place { is: Is::Sifted, distribution, schema });

@@ -10,10 +10,10 @@
 
 use super::error::StateError;
 
-/// What becomes the parts of a blob when it is written.
-pub trait Blob: Send + Sync {
+/// What becomes the parts of a blob when it is written, and is let go of then.
+pub trait Blob: Send {
     /// Gives the parts in their order, from part 0 on.
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError>;
+    fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError>;
 }
 
 /// The key of a part in [`Family::Blob`].
@@ -22,4 +22,10 @@ pub fn part_key(number: u64, part: u32) -> [u8; 12] {
     key[..8].copy_from_slice(&number.to_be_bytes());
     key[8..].copy_from_slice(&part.to_be_bytes());
     key
+}
+
+/// The number and the part that such a key names; `None` when it is none.
+pub fn part_from(key: &[u8]) -> Option<(u64, u32)> {
+    let (number, part) = key.split_first_chunk()?;
+    Some((u64::from_be_bytes(*number), u32::from_be_bytes(part.try_into().ok()?)))
 }

@@ -32,7 +32,7 @@ impl Blobs {
     }
 
     /// Puts a blob of about so many bytes; its number.
-    pub fn put(&self, blob: Arc<dyn Blob>, bytes: usize, writes: &mut Writes) -> u64 {
+    pub fn put(&self, blob: Box<dyn Blob>, bytes: usize, writes: &mut Writes) -> u64 {
         let number = self.store.next_blob();
         writes.put_blob(number, blob, bytes);
         number

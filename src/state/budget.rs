@@ -116,7 +116,8 @@ impl Budget {
         self.limit != usize::MAX && self.rows() > self.room().saturating_sub(self.spare() / 2)
     }
 
-    /// What is left free when rows have left memory ([`Budget::room`] may be another by the time of a second look): what comes while a checkpoint is written, for which nothing has to wait then.
+    /// What is left free when rows have left memory: what comes while a checkpoint is written, for which nothing has to wait then.
+    /// [`Budget::room`] may be another by the time of a second look.
     pub fn spare(&self) -> usize {
         let room = self.room();
         (room / 8).max(SPARE).min(room / 2)

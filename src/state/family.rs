@@ -11,7 +11,7 @@ pub enum Family {
     Journal,
     /// The entries of traces and cells; see [`super::key_layout`].
     Trace,
-    /// Which blobs are the chunks of rows of which trace; see [`super::shelf`].
+    /// Which blobs are the chunks of rows and the pages of records of which trace; see [`super::shelf`] and [`super::records`].
     Chunk,
     /// Large values, by number; see [`super::blob`].
     Blob,

@@ -5,18 +5,22 @@
 //! when one is changed. Touched slots are noted once; a checkpoint writes those records and forgets the notes.
 //!
 //! In the store slots lie as they do here, so that they come back with their numbers. A page of which much was touched is
-//! written whole, as new records nearly always are; a single record that was touched is written beside its page, and counts
-//! before it.
+//! written whole, as new records nearly always are; those of one checkpoint become a blob. They are frozen for that, not copied:
+//! only a page that changes before it is written is there twice. A single record that was touched is written beside its page,
+//! and counts before it.
 //!
 //! Pages that the store has whole may leave memory; the index stays. Whoever is going to look for keys has the pages read
 //! that they may be on, all at once ([`RecordTable::fetch`]): they stay until rows and pages have to leave again.
 //!
 //! ```text
-//! trace | "p" | page, 4 bytes                 -> a page, see page.rs
-//! trace | "s" | page, 4 bytes | slot, 1 byte  -> entry; empty for a record of the page that is gone
+//! chunk: trace | page, 4 bytes                -> blob, 8 bytes | part, 4 bytes: the page, see page.rs
+//! trace: trace | page, 4 bytes | slot, 1 byte -> single, see page.rs; empty for a record of the page that is gone
 //! ```
+//!
+//! Numbers are big endian.
 
 mod page;
+mod slot_set;
 mod stored;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -26,13 +30,14 @@ use hashbrown::HashTable;
 use crate::types::TraceId;
 use crate::zset::key_columns::hash_bytes;
 
+use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
 use super::shelf::PageCounts;
 use super::store::Store;
 use super::writes::Writes;
 
-use page::{KeyPlace, PAGE, Page};
+use page::{PAGE, Page};
 
 /// A handle; clones are the same records. Made by [`super::TraceSet::records`].
 #[derive(Clone)]
@@ -46,15 +51,18 @@ pub struct RecordTable {
     id: TraceId,
     width: usize,
     index: HashTable<u32>,
-    slots: Vec<Slot>,
+    /// Of the key that each slot has or had.
+    hashes: Vec<u64>,
     pages: Vec<Page>,
     /// Slots without a record, on pages that are in memory.
     free: Vec<u32>,
     live: usize,
-    dirty: Vec<u32>,
+    /// Pages with touched slots.
+    touched: Vec<u32>,
     /// Pages that are to be written whole, so that they can leave memory.
     to_write: Vec<u32>,
     store: Arc<Store>,
+    blobs: Arc<Blobs>,
     budget: Arc<Budget>,
     /// Bytes of pages in memory, and of those that are in the store alone.
     resident: usize,
@@ -64,30 +72,11 @@ pub struct RecordTable {
     counts: PageCounts,
 }
 
-#[derive(Clone, Copy)]
-struct Slot {
-    hash: u64,
-    key: KeyPlace,
-    live: bool,
-    dirty: bool,
-}
-
-/// What a record costs beyond its bytes and its key's: the slot, and its share of the index. An estimate.
-const SLOT_BYTES: usize = size_of::<Slot>() + 6;
+/// What a record costs beyond its page: its hash, and its share of the index. An estimate.
+const SLOT_BYTES: usize = size_of::<u64>() + 6;
 
 impl Records {
-    pub(super) fn new(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> Records {
-        Records::of(RecordTable::new(id, width, store, budget))
-    }
-
-    /// With what the store holds of them.
-    pub(super) fn load(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> Result<Records, StateError> {
-        let mut table = RecordTable::new(id, width, store, budget);
-        table.load()?;
-        Ok(Records::of(table))
-    }
-
-    fn of(table: RecordTable) -> Records {
+    pub(super) fn new(table: RecordTable) -> Records {
         Records { id: table.id, table: Arc::new(Mutex::new(table)) }
     }
 
@@ -152,18 +141,20 @@ impl Records {
 }
 
 impl RecordTable {
-    fn new(id: TraceId, width: usize, store: Arc<Store>, budget: Arc<Budget>) -> RecordTable {
+    /// Without records.
+    pub(super) fn new(id: TraceId, width: usize, (store, blobs): (Arc<Store>, Arc<Blobs>), budget: Arc<Budget>) -> RecordTable {
         RecordTable {
             id,
             width,
             index: HashTable::new(),
-            slots: Vec::new(),
+            hashes: Vec::new(),
             pages: Vec::new(),
             free: Vec::new(),
             live: 0,
-            dirty: Vec::new(),
+            touched: Vec::new(),
             to_write: Vec::new(),
             store,
+            blobs,
             budget,
             resident: 0,
             evicted: 0,
@@ -181,7 +172,7 @@ impl RecordTable {
     }
 
     pub fn bytes(&self) -> usize {
-        self.slots.len() * SLOT_BYTES + self.pages.len() * size_of::<Page>() + self.resident
+        self.hashes.len() * SLOT_BYTES + self.pages.len() * size_of::<Page>() + self.resident
     }
 
     /// Whether all pages are in memory: nothing has to be fetched.
@@ -196,7 +187,7 @@ impl RecordTable {
         }
         let mut wanted = Vec::new();
         for hash in keys.map(hash_bytes) {
-            let slots = self.index.iter_hash(hash).filter(|slot| self.slots[**slot as usize].hash == hash);
+            let slots = self.index.iter_hash(hash).filter(|slot| self.hashes[**slot as usize] == hash);
             wanted.extend(slots.map(|slot| *slot / PAGE as u32));
         }
         wanted.sort_unstable();
@@ -215,10 +206,10 @@ impl RecordTable {
         let hash = hash_bytes(key);
         let mut unread = false;
         let is_it = |slot: &u32| {
-            let (slot, page) = (&self.slots[*slot as usize], &self.pages[*slot as usize / PAGE]);
-            let same = slot.hash == hash;
+            let (at, page) = (*slot as usize % PAGE, &self.pages[*slot as usize / PAGE]);
+            let same = self.hashes[*slot as usize] == hash;
             unread |= same && page.away.is_some();
-            same && !unread && page.key(slot.key) == key
+            same && !unread && page.key(at, self.width) == Some(key)
         };
         let found = self.index.find(hash, is_it).copied();
         match unread {
@@ -229,8 +220,10 @@ impl RecordTable {
 
     /// Gives the key, which has none, a record of zeros; its slot.
     pub fn insert(&mut self, key: &[u8]) -> u32 {
-        let slot = self.place(key);
+        let slot = self.free.pop().unwrap_or(self.hashes.len() as u32);
+        self.reach(slot as usize);
         self.touch(slot);
+        self.give(slot, key);
         slot
     }
 
@@ -241,56 +234,39 @@ impl RecordTable {
     /// The record, to be changed.
     pub fn record_mut(&mut self, slot: u32) -> &mut [u8] {
         self.touch(slot);
-        self.record_bytes(slot)
+        self.pages[slot as usize / PAGE].record_mut(slot as usize % PAGE, self.width)
     }
 
     /// Takes the slot's record away.
     pub fn remove(&mut self, slot: u32) {
-        let Slot { hash, key, .. } = self.slots[slot as usize];
-        if let Ok(entry) = self.index.find_entry(hash, |other| *other == slot) {
+        self.touch(slot);
+        self.take_from(slot);
+        self.free.push(slot);
+    }
+
+    /// Gives the slot, which has no record and whose page is in memory, to a key.
+    fn give(&mut self, slot: u32, key: &[u8]) {
+        let hash = hash_bytes(key);
+        self.hashes[slot as usize] = hash;
+        self.change_page(slot as usize / PAGE, |page, width| page.add(slot as usize % PAGE, width, key));
+        let hashes = &self.hashes;
+        self.index.insert_unique(hash, slot, |slot| hashes[*slot as usize]);
+        self.live += 1;
+    }
+
+    /// Takes the record of a slot away that has one.
+    fn take_from(&mut self, slot: u32) {
+        if let Ok(entry) = self.index.find_entry(self.hashes[slot as usize], |other| *other == slot) {
             entry.remove();
         }
-        self.slots[slot as usize].live = false;
+        self.change_page(slot as usize / PAGE, |page, width| page.remove(slot as usize % PAGE, width));
         self.live -= 1;
-        self.touch(slot);
-        self.record_bytes(slot).fill(0);
-        self.free.push(slot);
-        self.free_key(slot as usize / PAGE, key);
-    }
-
-    fn record_bytes(&mut self, slot: u32) -> &mut [u8] {
-        self.pages[slot as usize / PAGE].record_mut(slot as usize % PAGE, self.width)
-    }
-
-    fn place(&mut self, key: &[u8]) -> u32 {
-        let hash = hash_bytes(key);
-        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
-        self.give(slot as usize, hash, key);
-        let slots = &self.slots;
-        self.index.insert_unique(hash, slot, |slot| slots[*slot as usize].hash);
-        slot
-    }
-
-    /// Gives the slot to a key; its page is in memory, or new.
-    fn give(&mut self, slot: usize, hash: u64, key: &[u8]) {
-        self.reach(slot);
-        let key = self.change_page(slot / PAGE, |page, width| {
-            page.open(width);
-            let place = page.add_key(key);
-            if slot % PAGE == PAGE - 1 {
-                page.is_full();
-            }
-            place
-        });
-        let Slot { dirty, .. } = self.slots[slot];
-        self.slots[slot] = Slot { hash, key, live: true, dirty };
-        self.live += 1;
     }
 
     /// Slots and pages up to that one.
     fn reach(&mut self, slot: usize) {
-        if slot >= self.slots.len() {
-            self.slots.resize(slot + 1, Slot { hash: 0, key: KeyPlace::default(), live: false, dirty: false });
+        if slot >= self.hashes.len() {
+            self.hashes.resize(slot + 1, 0);
         }
         if slot / PAGE >= self.pages.len() {
             self.pages.resize_with(slot / PAGE + 1, Page::default);
@@ -312,25 +288,14 @@ impl RecordTable {
     }
 
     fn touch(&mut self, slot: u32) {
-        let noted = &mut self.slots[slot as usize].dirty;
-        if !*noted {
-            *noted = true;
-            self.dirty.push(slot);
-            let page = &mut self.pages[slot as usize / PAGE];
-            page.touched += 1;
-            page.used = self.budget.now();
+        let number = slot as usize / PAGE;
+        let page = &mut self.pages[number];
+        if page.touched.is_empty() {
+            self.touched.push(number as u32);
         }
-    }
-
-    /// The key is not asked for any more; keys are written anew when most of a page's are gone.
-    fn free_key(&mut self, page: usize, key: KeyPlace) {
-        self.pages[page].free_key(key);
-        if self.pages[page].is_wasteful() {
-            let mut slots = std::mem::take(&mut self.slots);
-            let end = slots.len().min((page + 1) * PAGE);
-            let live = slots[page * PAGE..end].iter_mut().filter(|slot| slot.live).map(|slot| &mut slot.key);
-            self.change_page(page, |page, _| page.compact_keys(live));
-            self.slots = slots;
+        if page.touched.add(slot as usize % PAGE) {
+            page.used = self.budget.now();
+            self.change_page(number, |page, _| page.thaw());
         }
     }
 }

@@ -36,8 +36,6 @@ const LOG_BYTES: u64 = 256 << 20;
 const DELETES: usize = 64;
 /// So many deleted parts of blobs, and a quarter of all, are taken out of the files.
 const LEAST_DELETED: u64 = 4096;
-/// What a part takes, about.
-const PART_BYTES: u64 = 64 << 10;
 
 pub(super) struct Rocks {
     db: DB,
@@ -185,8 +183,8 @@ impl Rocks {
         if waiting < LEAST_DELETED {
             return Ok(());
         }
-        let all = self.db.property_int_value_cf(family, properties::TOTAL_SST_FILES_SIZE).map_err(failed)?.unwrap_or(0);
-        if waiting * PART_BYTES < all / 4 {
+        let all = self.db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
+        if waiting < all / 4 {
             return Ok(());
         }
         self.deleted.store(0, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::types::{ObjectId, TraceId};
 
-use super::blob::Blob;
+use super::blob::{Blob, part_from};
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
@@ -258,7 +258,7 @@ impl Shelf {
     pub fn put(self: &Arc<Self>, rows: &Arc<FixedRows>, writes: &mut Writes) -> u64 {
         let bytes = rows.bytes() + rows.len() * 8;
         let hashed = self.hashed;
-        let number = self.blobs.put(Arc::new(ChunkParts { hashed, rows: rows.clone() }), bytes, writes);
+        let number = self.blobs.put(Box::new(ChunkParts { hashed, rows: rows.clone() }), bytes, writes);
         let size = [&(rows.len() as u32).to_be_bytes()[..], &(rows.bytes() as u64).to_be_bytes()].concat();
         writes.put(Family::Chunk, self.key_of(&[], number), size);
         number
@@ -297,7 +297,7 @@ struct ChunkParts {
 }
 
 impl Blob for ChunkParts {
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+    fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let length = self.rows.len();
         for start in (0..length).step_by(PAGE) {
             put(&page::to_bytes(&self.rows.rows.slice(start, PAGE.min(length - start)))?)?;
@@ -309,16 +309,27 @@ impl Blob for ChunkParts {
     }
 }
 
-/// The chunks that the store has of an object: the prefix of each one's trace, its number, and its parts.
-pub fn chunks_of(store: &Store, object: ObjectId) -> Result<Vec<([u8; 7], u64, u32)>, StateError> {
-    let mut chunks = Vec::new();
+/// What the store has of a trace in blobs.
+pub enum InStore {
+    /// A chunk of rows, which readers of older moments may hold. The trace is there by its prefix.
+    Chunk { trace: [u8; 7], blob: u64, parts: u32 },
+    /// A page of records, which nobody has but the trace itself.
+    Page { blob: u64, part: u32 },
+}
+
+/// What the store has of an object in blobs.
+pub fn in_store(store: &Store, object: ObjectId) -> Result<Vec<InStore>, StateError> {
+    let mut found = Vec::new();
     store.scan_with(Family::Chunk, &object_prefix(object), &mut |key, value| {
-        let place = key.split_first_chunk::<7>().and_then(|(trace, number)| Some((*trace, u64::from_be_bytes(number.try_into().ok()?))));
-        let rows = value.first_chunk::<4>().map(|rows| u32::from_be_bytes(*rows) as usize);
-        let ((trace, number), rows) =
-            place.zip(rows).ok_or_else(|| StateError::corrupted(format!("a chunk of object {object} cannot be read")))?;
-        chunks.push((trace, number, parts(rows)));
+        let one = key.split_first_chunk::<7>().and_then(|(trace, named)| match <[u8; 8]>::try_from(named) {
+            Ok(blob) => {
+                let rows = u32::from_be_bytes(*value.first_chunk()?) as usize;
+                Some(InStore::Chunk { trace: *trace, blob: u64::from_be_bytes(blob), parts: parts(rows) })
+            }
+            Err(_) => part_from(value).map(|(blob, part)| InStore::Page { blob, part }),
+        });
+        found.push(one.ok_or_else(|| StateError::corrupted(format!("a chunk of object {object} cannot be read")))?);
         Ok(())
     })?;
-    Ok(chunks)
+    Ok(found)
 }

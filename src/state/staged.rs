@@ -12,7 +12,6 @@
 //! Numbers are big endian.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use crate::types::{Epoch, ObjectId};
 use crate::zset::ZSet;
@@ -44,7 +43,7 @@ struct Change {
 struct Rows(Vec<ZSet>);
 
 impl Blob for Rows {
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+    fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let Some(first) = self.0.first() else { return Ok(()) };
         put(&zset_to_ipc(&ZSet::concat(&first.schema(), &self.0)?)?)
     }
@@ -55,7 +54,7 @@ impl Staged {
     pub fn put(store: &Store, sink: ObjectId, epoch: Epoch, changes: Vec<ZSet>, writes: &mut Writes) {
         let bytes = changes.iter().map(|change| change.rows().get_array_memory_size() + change.len() * 8).sum::<usize>();
         let blob = store.next_blob();
-        writes.put_blob(blob, Arc::new(Rows(changes)), bytes);
+        writes.put_blob(blob, Box::new(Rows(changes)), bytes);
         let entry = [&[VERSION][..], &blob.to_be_bytes(), &(bytes as u64).to_be_bytes()].concat();
         writes.put(Family::Staged, change_key(sink, epoch), entry);
     }

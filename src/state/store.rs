@@ -22,7 +22,7 @@ use super::scratch::Scratch;
 use super::writes::Writes;
 
 /// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
-pub const FORMAT: u8 = 3;
+pub const FORMAT: u8 = 4;
 
 /// In [`Family::Meta`]: [`FORMAT`], then the format of the bytes of rows.
 const FORMAT_KEY: &[u8] = b"format";
@@ -192,13 +192,13 @@ impl Store {
         if writes.blob_bytes() < self.backend.takes_in_from() {
             return Ok(());
         }
-        let blobs = writes.take_blobs();
+        let mut blobs = writes.take_blobs().into_iter();
         let taken = self.backend.take_in(Family::Blob, &mut |put| {
-            blobs.iter().try_for_each(|(number, blob)| {
+            blobs.try_for_each(|(number, blob)| {
                 let mut part = 0;
                 blob.parts(&mut |bytes| {
                     part += 1;
-                    put(&part_key(*number, part - 1), bytes)
+                    put(&part_key(number, part - 1), bytes)
                 })
             })
         });

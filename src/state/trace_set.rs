@@ -17,10 +17,10 @@ use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
 use super::record;
-use super::records::Records;
+use super::records::{RecordTable, Records};
 use super::resident::Resident;
 use super::shape::Shape;
-use super::shelf::{PageCounts, Shelf, chunks_of};
+use super::shelf::{InStore, PageCounts, Shelf, in_store};
 use super::store::Store;
 use super::trace::Trace;
 use super::writes::Writes;
@@ -148,9 +148,12 @@ impl TraceSet {
     /// records.
     pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
         let known = |state: &State| if let State::Records(records) = state { Some(records.clone()) } else { None };
-        self.member(id, Records::fingerprint(width), known, State::Records, |stored| match stored {
-            true => Records::load(id, width, self.store.clone(), self.budget.clone()),
-            false => Ok(Records::new(id, width, self.store.clone(), self.budget.clone())),
+        self.member(id, Records::fingerprint(width), known, State::Records, |stored| {
+            let mut table = RecordTable::new(id, width, (self.store.clone(), self.blobs.clone()), self.budget.clone());
+            if stored {
+                table.load()?;
+            }
+            Ok(Records::new(table))
         })
     }
 
@@ -237,13 +240,14 @@ impl TraceSet {
     /// # Errors
     /// When the store cannot be read.
     pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) -> Result<(), StateError> {
-        let chunks = chunks_of(&self.store, object)?;
+        let chunks = in_store(&self.store, object)?;
         let known: BTreeSet<[u8; 7]> = self.forget(object).keys().map(|id| trace_prefix(*id)).collect();
-        for (trace, number, parts) in chunks {
-            match known.contains(&trace) {
+        for one in chunks {
+            match one {
                 // Whoever holds its rows last lets go of it.
-                true => self.blobs.mark_dead(number, parts, writes),
-                false => Blobs::delete(number, parts, writes),
+                InStore::Chunk { trace, blob, parts } if known.contains(&trace) => self.blobs.mark_dead(blob, parts, writes),
+                InStore::Chunk { blob, parts, .. } => Blobs::delete(blob, parts, writes),
+                InStore::Page { blob, part } => writes.delete_parts(vec![(blob, part)]),
             }
         }
         writes.delete_prefix(Family::Chunk, object_prefix(object));

@@ -1,12 +1,13 @@
 //! One atomic write: what is put and deleted, in order, across all families.
 
 use std::fmt;
-use std::sync::Arc;
+
+use crate::types::TraceId;
 
 use super::blob::{Blob, part_key};
 use super::error::StateError;
 use super::family::Family;
-use super::key_layout::after_prefix;
+use super::key_layout::{after_prefix, entry_key};
 
 /// A single step of a write. A later step wins over an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +29,24 @@ pub(super) enum Write {
     },
 }
 
+/// What is collected: a step, or many of one kind in little room. Whoever collects a checkpoint holds up the epochs, so that they
+/// become steps when they are written.
+#[derive(Debug)]
+enum Collected {
+    One(Write),
+    /// What the parts of a blob are, in their order: records' pages of those numbers.
+    Pages { trace: TraceId, blob: u64, numbers: Vec<u32> },
+    /// Parts of blobs that go.
+    PartsGo(Vec<(u64, u32)>),
+}
+
 /// Steps that happen together or not at all, collected for [`super::Store::write`].
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Writes {
-    steps: Vec<Write>,
+    steps: Vec<Collected>,
     bytes: usize,
-    /// Blobs with their numbers. They become bytes when they are written: whoever collects a checkpoint holds up the epochs,
-    /// whoever writes it does not.
-    blobs: Vec<(u64, Arc<dyn Blob>)>,
+    /// Blobs with their numbers. They too become bytes when they are written.
+    blobs: Vec<(u64, Box<dyn Blob>)>,
     blob_bytes: usize,
     /// After the greatest number of a blob that these steps may name.
     next_blob: u64,
@@ -51,10 +62,24 @@ impl Writes {
     }
 
     /// Puts a blob of about so many bytes.
-    pub(super) fn put_blob(&mut self, number: u64, blob: Arc<dyn Blob>, bytes: usize) {
+    pub(super) fn put_blob(&mut self, number: u64, blob: Box<dyn Blob>, bytes: usize) {
         self.blob_bytes += bytes;
         self.next_blob = self.next_blob.max(number + 1);
         self.blobs.push((number, blob));
+    }
+
+    /// Says that the parts of a blob are those pages of a trace of records.
+    pub(super) fn name_parts(&mut self, blob: u64, trace: TraceId, numbers: Vec<u32>) {
+        self.bytes += numbers.len() * PAGE_STEP;
+        self.steps.push(Collected::Pages { trace, blob, numbers });
+    }
+
+    /// Deletes parts of blobs.
+    pub(super) fn delete_parts(&mut self, parts: Vec<(u64, u32)>) {
+        self.bytes += parts.len() * part_key(0, 0).len();
+        if !parts.is_empty() {
+            self.steps.push(Collected::PartsGo(parts));
+        }
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Vec<u8>>) {
@@ -96,7 +121,7 @@ impl Writes {
     }
 
     /// The blobs, in the order of their numbers; what is left names them.
-    pub(super) fn take_blobs(&mut self) -> Vec<(u64, Arc<dyn Blob>)> {
+    pub(super) fn take_blobs(&mut self) -> Vec<(u64, Box<dyn Blob>)> {
         self.blob_bytes = 0;
         let mut blobs = std::mem::take(&mut self.blobs);
         blobs.sort_unstable_by_key(|(number, _)| *number);
@@ -122,7 +147,7 @@ impl Writes {
                 Err(error) => vec![Err(error)],
             }
         });
-        blobs.chain(self.steps.into_iter().map(Ok))
+        blobs.chain(self.steps.into_iter().flat_map(Collected::into_steps).map(Ok))
     }
 
     fn push(&mut self, step: Write) {
@@ -131,7 +156,29 @@ impl Writes {
             Write::Delete { key, .. } => key.len(),
             Write::DeleteRange { from, to, .. } => from.len() + to.as_ref().map_or(0, Vec::len),
         };
-        self.steps.push(step);
+        self.steps.push(Collected::One(step));
+    }
+}
+
+/// What a page's step takes: the trace, the page, and the part that it is.
+const PAGE_STEP: usize = 7 + 4 + 12;
+
+impl Collected {
+    fn into_steps(self) -> impl Iterator<Item = Write> {
+        let (one, pages, gone) = match self {
+            Collected::One(step) => (Some(step), None, Vec::new()),
+            Collected::Pages { trace, blob, numbers } => (None, Some((trace, blob, numbers)), Vec::new()),
+            Collected::PartsGo(parts) => (None, None, parts),
+        };
+        let pages = pages.into_iter().flat_map(|(trace, blob, numbers)| {
+            (0..).zip(numbers).map(move |(part, number)| Write::Put {
+                family: Family::Chunk,
+                key: entry_key(trace, &number.to_be_bytes()),
+                value: part_key(blob, part).to_vec(),
+            })
+        });
+        let gone = gone.into_iter().map(|(blob, part)| Write::Delete { family: Family::Blob, key: part_key(blob, part).to_vec() });
+        one.into_iter().chain(pages).chain(gone)
     }
 }
 

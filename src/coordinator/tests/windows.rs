@@ -68,6 +68,26 @@ const VIEWS: &[(&str, &str)] = &[
          ON b.window_end = m.e AND b.price = m.price",
     ),
     (
+        "highest_with_end",
+        "SELECT b.auction, b.price, b.at FROM bids b \
+         JOIN (SELECT max(price) AS highest, window_end AS e FROM TUMBLE(bids, at, INTERVAL '10 seconds') GROUP BY window_start, window_end) m \
+         ON b.price = m.highest WHERE b.at BETWEEN m.e - INTERVAL '10 seconds' AND m.e",
+    ),
+    (
+        "highest_of_some_with_end",
+        "SELECT b.at, m.*, b.auction, b.price FROM (SELECT * FROM bids WHERE price < 20) b \
+         JOIN (SELECT window_start - INTERVAL '1 second' AS before, auction % 3 AS k, max(price) AS highest \
+          FROM TUMBLE((SELECT * FROM bids WHERE price < 20), at, INTERVAL '3 seconds') GROUP BY window_start, auction % 3) m \
+         ON b.price = m.highest AND b.auction % 3 = m.k AND b.at >= m.before + INTERVAL '1 second' AND b.at <= m.before + INTERVAL '4 seconds'",
+    ),
+    (
+        "highest_without_end",
+        "SELECT b.auction, b.price, b.at, m.s, m.e FROM bids b \
+         JOIN (SELECT max(price) AS highest, window_start AS s, window_end AS e \
+          FROM TUMBLE(bids, at, INTERVAL '10 seconds') GROUP BY window_start, window_end) m \
+         ON b.price = m.highest AND m.s <= b.at AND m.e > b.at",
+    ),
+    (
         "most_of_all",
         "SELECT a.auction, a.n FROM (SELECT auction, count(*) AS n FROM bids GROUP BY auction) a \
          JOIN (SELECT max(n) AS n FROM (SELECT auction, count(*) AS n FROM bids GROUP BY auction) x) m ON a.n = m.n",

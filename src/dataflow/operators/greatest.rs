@@ -22,6 +22,8 @@ use crate::state::{Arrangement, Find};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, ZSet};
 
+pub mod sift;
+
 pub struct Greatest {
     partition: Vec<usize>,
     column: usize,
@@ -36,32 +38,12 @@ impl Greatest {
         Ok(Greatest { partition, column, schema: input.clone(), rows })
     }
 
-    /// The rows without those that have a null where they may not.
-    fn without_nulls(&self, rows: &ZSet) -> Result<ZSet, DataflowError> {
-        let columns = || self.partition.iter().chain([&self.column]).map(|column| rows.column(*column));
-        if columns().all(|column| column.logical_null_count() == 0) {
-            return Ok(rows.clone());
-        }
-        let nulls: Vec<_> = columns().filter_map(|column| column.logical_nulls()).collect();
-        let whole: BooleanArray = (0..rows.len()).map(|row| Some(nulls.iter().all(|nulls| nulls.is_valid(row)))).collect();
-        Ok(rows.filter(&whole)?)
-    }
-
     /// What the change does to the result; `None` where a group would be left without a row.
     fn change(&self, delta: &ZSet) -> Result<Option<ZSet>, DataflowError> {
         // 1. What comes, and what is there.
-        let columns: Vec<ArrayRef> = self.partition.iter().map(|column| canonical(delta.column(*column))).collect();
-        let groups = if columns.is_empty() { Groups::everything(delta.len()) } else { Groups::of(&columns, delta.len())? };
+        let Coming { columns, groups, values, mut greatest } = Coming::of(delta, &self.partition, self.column)?;
         let first = UInt32Array::from(groups.first.clone());
         let keys = columns.iter().map(|column| take(column, &first, None)).collect::<Result<Vec<_>, _>>()?;
-        let values = extremes::ordered(&canonical(delta.column(self.column)))?;
-        let mut greatest: Vec<Option<i128>> = vec![None; groups.len()];
-        for ((value, group), weight) in values.iter().zip(&groups.ids).zip(delta.weights().values()) {
-            let best = &mut greatest[*group as usize];
-            if *weight > 0 && best.is_none_or(|best| *value > best) {
-                *best = Some(*value);
-            }
-        }
         let found = self.rows.lookup(&keys, groups.len())?;
         let there = extremes::ordered(&canonical(found.rows.column(self.column)))?;
         for (value, group) in there.iter().zip(found.probe.values()) {
@@ -95,6 +77,44 @@ impl Greatest {
     }
 }
 
+/// The rows of a change by group, and the greatest value that comes to each.
+struct Coming {
+    /// The partition's columns.
+    columns: Vec<ArrayRef>,
+    groups: Groups,
+    /// Of each row.
+    values: Vec<i128>,
+    /// Of each group; `None` where rows go only.
+    greatest: Vec<Option<i128>>,
+}
+
+impl Coming {
+    fn of(delta: &ZSet, partition: &[usize], column: usize) -> Result<Coming, DataflowError> {
+        let columns: Vec<ArrayRef> = partition.iter().map(|column| canonical(delta.column(*column))).collect();
+        let groups = if columns.is_empty() { Groups::everything(delta.len()) } else { Groups::of(&columns, delta.len())? };
+        let values = extremes::ordered(&canonical(delta.column(column)))?;
+        let mut greatest: Vec<Option<i128>> = vec![None; groups.len()];
+        for ((value, group), weight) in values.iter().zip(&groups.ids).zip(delta.weights().values()) {
+            let best = &mut greatest[*group as usize];
+            if *weight > 0 && best.is_none_or(|best| *value > best) {
+                *best = Some(*value);
+            }
+        }
+        Ok(Coming { columns, groups, values, greatest })
+    }
+}
+
+/// The rows without those that have a null where they may not.
+fn without_nulls(rows: &ZSet, partition: &[usize], column: usize) -> Result<ZSet, DataflowError> {
+    let columns = || partition.iter().chain([&column]).map(|column| rows.column(*column));
+    if columns().all(|column| column.logical_null_count() == 0) {
+        return Ok(rows.clone());
+    }
+    let nulls: Vec<_> = columns().filter_map(|column| column.logical_nulls()).collect();
+    let whole: BooleanArray = (0..rows.len()).map(|row| Some(nulls.iter().all(|nulls| nulls.is_valid(row)))).collect();
+    Ok(rows.filter(&whole)?)
+}
+
 impl Operator for Greatest {
     fn name(&self) -> &'static str {
         "Greatest"
@@ -102,7 +122,7 @@ impl Operator for Greatest {
 
     fn step(&mut self, inputs: &[&Delta], _: &mut StepContext) -> Result<Delta, DataflowError> {
         let [Delta(delta)] = inputs else { return Err(DataflowError::Plan("the greatest rows have one input".into())) };
-        let delta = self.without_nulls(delta)?;
+        let delta = without_nulls(delta, &self.partition, self.column)?;
         if delta.is_empty() {
             return Ok(Delta::empty(self.schema.clone()));
         }

@@ -17,6 +17,7 @@ use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_plan::PhysicalExpr;
 
 use crate::planner::error::PlanError;
+use crate::planner::options::options;
 use crate::types::eval_error::report_of_arrow;
 use crate::types::{Report, SqlState, SqlType};
 
@@ -57,15 +58,9 @@ pub struct Hop {
 impl Hop {
     /// What the expression is a list of starts of, if it is one.
     pub fn of(starts: &Arc<dyn PhysicalExpr>) -> Option<Hop> {
-        let function = ScalarFunctionExpr::try_downcast_func::<Window>(starts.as_ref())?;
-        let is_it = function.fun().inner().as_any().downcast_ref::<Window>()?.kind == Kind::HopStarts;
+        let function = called(starts, Kind::HopStarts)?;
         let [instant, slide, size] = function.args() else { return None };
-        let length = |expr: &Arc<dyn PhysicalExpr>| {
-            let value = expr.as_any().downcast_ref::<Literal>()?.value().clone();
-            micros(&ColumnarValue::Scalar(value)).ok()
-        };
-        let hop = Hop { instant: instant.clone(), slide: length(slide)?, size: length(size)?, arguments: function.args().to_vec() };
-        is_it.then_some(hop)
+        Some(Hop { instant: instant.clone(), slide: length(slide)?, size: length(size)?, arguments: function.args().to_vec() })
     }
 
     /// The first of the starts, over rows of the schema.
@@ -74,11 +69,64 @@ impl Hop {
     }
 }
 
+/// The one window that holds an instant: one begins every `size` microseconds.
+pub struct Tumble {
+    pub instant: Arc<dyn PhysicalExpr>,
+    pub size: i64,
+    /// The size as it is written.
+    length: Arc<dyn PhysicalExpr>,
+}
+
+impl Tumble {
+    /// The window that the expression is the start of, if it is that.
+    pub fn of_start(start: &Arc<dyn PhysicalExpr>) -> Option<Tumble> {
+        let [instant, size] = called(start, Kind::TumbleStart)?.args() else { return None };
+        Some(Tumble { instant: instant.clone(), size: length(size)?, length: size.clone() })
+    }
+
+    /// The window that the expression is the end of, if it is that.
+    pub fn of_end(end: &Arc<dyn PhysicalExpr>) -> Option<Tumble> {
+        let [start, size] = called(end, Kind::WindowEnd)?.args() else { return None };
+        Tumble::of_start(start).filter(|window| length(size) == Some(window.size))
+    }
+
+    pub fn is_same(&self, other: &Tumble) -> bool {
+        self.size == other.size && self.instant.eq(&other.instant)
+    }
+
+    /// The start of the window that holds that column's instant.
+    pub fn start(&self, instant: ScalarColumn) -> Result<Arc<dyn PhysicalExpr>> {
+        self.apply(Kind::TumbleStart, instant)
+    }
+
+    /// The end of the window that starts then.
+    pub fn end(&self, start: ScalarColumn) -> Result<Arc<dyn PhysicalExpr>> {
+        self.apply(Kind::WindowEnd, start)
+    }
+
+    fn apply(&self, kind: Kind, (column, schema): ScalarColumn) -> Result<Arc<dyn PhysicalExpr>> {
+        Ok(Arc::new(ScalarFunctionExpr::try_new(function(kind), vec![column.clone(), self.length.clone()], schema, options())?))
+    }
+}
+
+/// An expression over rows of a schema.
+type ScalarColumn<'a> = (&'a Arc<dyn PhysicalExpr>, &'a Schema);
+
 /// Whether the expression is another instant for each start of a window: its end.
 pub fn is_end(expr: &Arc<dyn PhysicalExpr>) -> bool {
-    ScalarFunctionExpr::try_downcast_func::<Window>(expr.as_ref())
-        .and_then(|function| function.fun().inner().as_any().downcast_ref::<Window>())
-        .is_some_and(|window| window.kind == Kind::WindowEnd)
+    called(expr, Kind::WindowEnd).is_some()
+}
+
+/// The call of that function, if the expression is one.
+fn called(expr: &Arc<dyn PhysicalExpr>, kind: Kind) -> Option<&ScalarFunctionExpr> {
+    let function = ScalarFunctionExpr::try_downcast_func::<Window>(expr.as_ref())?;
+    (function.fun().inner().as_any().downcast_ref::<Window>()?.kind == kind).then_some(function)
+}
+
+/// The microseconds of a constant interval.
+fn length(expr: &Arc<dyn PhysicalExpr>) -> Option<i64> {
+    let value = expr.as_any().downcast_ref::<Literal>()?.value().clone();
+    micros(&ColumnarValue::Scalar(value)).ok()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -13,7 +13,7 @@ use crate::planner::error::{PlanError, PlanResult};
 use crate::types::Report;
 
 use super::nullable::nullable;
-use super::{expressions, greatest};
+use super::{expressions, greatest, window_maximum};
 
 pub fn join(node: &Join, left: CircuitPlan, right: CircuitPlan) -> PlanResult<CircuitPlan> {
     match node.join_type {
@@ -124,7 +124,10 @@ fn joined(left: Side, right: Side, kind: JoinKind, residual: Option<ScalarExpr>,
     let on: Vec<(usize, usize)> = left.keys.into_iter().zip(right.keys).collect();
     let null_equal = nulls == NullEquality::NullEqualsNull;
     let instead = match kind {
-        JoinKind::Inner if !null_equal => greatest::instead_of_join(&left.plan, &right.plan, &on, residual.as_ref(), &schema)?,
+        JoinKind::Inner if !null_equal => match greatest::instead_of_join(&left.plan, &right.plan, &on, residual.as_ref(), &schema)? {
+            None => window_maximum::instead_of_join(&left.plan, &right.plan, &on, residual.as_ref(), &schema)?,
+            instead => instead,
+        },
         _ => None,
     };
     let plan = instead.unwrap_or_else(|| CircuitPlan::Join {

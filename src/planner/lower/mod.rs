@@ -10,6 +10,7 @@ mod nullable;
 mod panes;
 mod top_n;
 mod translate;
+mod window_maximum;
 mod with_schema;
 
 use crate::types::{RelationSchema, SqlState};

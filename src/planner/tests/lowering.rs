@@ -176,6 +176,48 @@ fn greatest_rows() {
     none(wrong.collect());
 }
 
+/// Rows are joined to the maximum of their window, and, where its end belongs to it, of the one before.
+#[test]
+fn rows_of_a_windows_maximum() {
+    let window = "SELECT window_start AS s, window_end AS e, max(user_id) AS m FROM TUMBLE(clicks, ts, INTERVAL '10 seconds') \
+         GROUP BY window_start, window_end";
+    let joined = |rows: &str, max: &str, condition: &str| format!("SELECT c.url, m.* FROM {rows} c JOIN ({max}) m ON c.user_id = m.m AND {condition}");
+    let plain = |condition: &str| joined("clicks", window, condition);
+    let some = "(SELECT * FROM clicks WHERE url <> 'a')";
+    let (of_own, of_both, neither) = ((true, false), (true, true), (false, true));
+    let cases = [
+        (plain("c.ts BETWEEN m.e - INTERVAL '10 seconds' AND m.e"), of_both),
+        (plain("c.ts BETWEEN m.s AND m.s + INTERVAL '10 seconds'"), of_both),
+        (plain("m.s <= c.ts AND m.e >= c.ts"), of_both),
+        (plain("c.ts >= m.s AND c.ts < m.e"), of_own),
+        (plain("c.ts >= m.s AND c.ts < m.e AND c.ts <= m.e"), of_own),
+        (joined(some, &window.replace("clicks", some), "c.ts BETWEEN m.s AND m.e"), of_both),
+        (joined("clicks", &window.replace("clicks", some), "c.ts BETWEEN m.s AND m.e"), neither),
+        (joined(some, window, "c.ts BETWEEN m.s AND m.e"), neither),
+        (plain("c.ts BETWEEN m.s - INTERVAL '1 second' AND m.e"), neither),
+        (plain("c.ts BETWEEN m.s AND m.e + INTERVAL '1 second'"), neither),
+        (plain("c.ts BETWEEN m.s + INTERVAL '1 second' AND m.e"), neither),
+        (plain("c.ts > m.s AND c.ts <= m.e"), neither),
+        (plain("c.ts >= m.s"), neither),
+        (plain("c.ts <= m.e"), neither),
+        (plain("c.ts BETWEEN m.s AND m.e AND c.url <> 'a'").replace("SELECT c.url, m.*", "SELECT c.url, c.ts, m.*"), neither),
+        (joined("clicks", &window.replace("max(", "min("), "c.ts BETWEEN m.s AND m.e"), neither),
+        (joined("clicks", &window.replace("TUMBLE(clicks, ts,", "HOP(clicks, ts, INTERVAL '5 seconds',"), "c.ts BETWEEN m.s AND m.e"), neither),
+        (plain("c.ts BETWEEN m.s AND m.e").replace("c.user_id = m.m", "c.user_id >= m.m AND c.user_id = 1"), neither),
+        (plain("c.ts BETWEEN m.s AND m.e").replace(" JOIN ", " LEFT JOIN "), neither),
+        (plain("c.ts BETWEEN m.s AND m.e").replace("window_start, window_end", "window_start, window_end, url"), neither),
+    ];
+    let wrong = cases.iter().filter_map(|(text, expected)| match lowered(text) {
+        Ok((plan, schema)) => {
+            let printed = plan.to_string();
+            let found = (printed.contains("Greatest"), printed.contains("Join"));
+            (plan.schema() != schema.arrow() || found != *expected).then(|| format!("{text}\n  gave\n{plan}"))
+        }
+        Err(report) => Some(format!("{text}\n  failed: {report}")),
+    });
+    none(wrong.collect());
+}
+
 /// The maximum of what grows is kept without what is less.
 #[test]
 fn lasting_maxima() {

@@ -15,7 +15,7 @@ struct Same {
 }
 
 impl Blob for Same {
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+    fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         (0..self.parts).try_for_each(|_| put(&[self.byte; PART]))
     }
 }
@@ -27,7 +27,7 @@ fn open(dir: &Path) -> (Arc<Store>, Blobs) {
 }
 
 fn put(blobs: &Blobs, byte: u8, parts: u32, writes: &mut Writes) -> u64 {
-    blobs.put(Arc::new(Same { byte, parts }), parts as usize * PART, writes)
+    blobs.put(Box::new(Same { byte, parts }), parts as usize * PART, writes)
 }
 
 fn bytes_in(dir: &Path) -> u64 {
@@ -84,7 +84,7 @@ fn files_that_were_never_linked_are_deleted() {
 fn a_blob_that_cannot_be_made_closes_the_store() {
     struct Broken;
     impl Blob for Broken {
-        fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+        fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
             put(&[1; PART])?;
             Err(StateError::Misuse("the test says so".to_string()))
         }
@@ -93,7 +93,7 @@ fn a_blob_that_cannot_be_made_closes_the_store() {
         let dir = tempfile::tempdir().unwrap();
         let (store, blobs) = open(dir.path());
         let mut writes = Writes::new();
-        blobs.put(Arc::new(Broken), bytes, &mut writes);
+        blobs.put(Box::new(Broken), bytes, &mut writes);
         assert!(store.write_ahead(&mut writes).and_then(|()| store.write(writes, true)).is_err());
         assert!(store.is_poisoned());
         drop((store, blobs));

@@ -32,7 +32,7 @@ fn epochs(dir: &Path) -> Vec<u64> {
 struct Bytes(Vec<u8>);
 
 impl Blob for Bytes {
-    fn parts(&self, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
+    fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         put(&self.0)
     }
 }
@@ -44,7 +44,7 @@ fn it_is_the_store_of_then() {
     let store = Arc::new(Store::open_within(dir.path(), 0).unwrap());
     write(&store, Family::Trace, "k", "then");
     let mut writes = Writes::new();
-    let blob = Blobs::new(store.clone()).put(Arc::new(Bytes(vec![7; 4 << 20])), 4 << 20, &mut writes);
+    let blob = Blobs::new(store.clone()).put(Box::new(Bytes(vec![7; 4 << 20])), 4 << 20, &mut writes);
     store.write_ahead(&mut writes).unwrap();
     store.write(writes, true).unwrap();
     keep(&store, 17);

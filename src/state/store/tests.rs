@@ -115,7 +115,7 @@ fn a_directory_keeps_what_was_written() {
     let store = Store::open(&path).unwrap();
     assert_eq!(store.get(Family::Catalog, b"k").unwrap(), Some(b"v".to_vec()));
     assert_eq!(store.get(Family::Staged, b"s").unwrap(), Some(b"t".to_vec()));
-    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![3, 1]), "the golden format of this version");
+    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![4, 1]), "the golden format of this version");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_older_format_is_refused() {
     write(&Store::open(dir.path()).unwrap(), |w| w.put(Family::Meta, FORMAT_KEY, [FORMAT - 1, row_codec::FORMAT]));
     let report = Store::open(dir.path()).unwrap_err().report();
     assert_eq!(report.message, format!("state directory \"{}\" was written by an older floe", dir.path().display()));
-    assert_eq!(report.detail.unwrap(), "The directory has format 2.1; this floe reads format 3.1 alone.");
+    assert_eq!(report.detail.unwrap(), "The directory has format 3.1; this floe reads format 4.1 alone.");
 }
 
 #[test]
@@ -239,16 +239,19 @@ fn a_flipped_byte_is_found() {
 fn a_failed_write_closes_the_store() {
     let store = Store::memory_failing_after(1);
     write(&store, |w| put(w, Family::Trace, &[("a", "")]));
-    let mut writes = Writes::new();
-    put(&mut writes, Family::Trace, &[("b", "")]);
-    assert_eq!(store.write(writes.clone(), true).unwrap_err().report().sqlstate, SqlState::DISK_FULL);
+    let writes = || {
+        let mut writes = Writes::new();
+        put(&mut writes, Family::Trace, &[("b", "")]);
+        writes
+    };
+    assert_eq!(store.write(writes(), true).unwrap_err().report().sqlstate, SqlState::DISK_FULL);
     assert!(store.is_poisoned());
     let refusals = [
         store.get(Family::Trace, b"a").map(drop),
         store.get_many(Family::Trace, &["a"]).map(drop),
         store.scan(Family::Trace, b"").map(drop),
         store.last(Family::Trace).map(drop),
-        store.write(writes, false),
+        store.write(writes(), false),
         store.write(Writes::new(), false),
     ];
     for refusal in refusals {

@@ -118,6 +118,8 @@ fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
     let rows = parse("k int8, v text", "1 a +1\n2 b +1");
     let arranged = set.arrangement(id(7, 0), rows.schema(), &[0], Find::ByKey).unwrap();
     let growing = set.appended(id(7, 1), rows.schema()).unwrap();
+    let records = set.records(id(7, 2), 8).unwrap();
+    (0..1000u32).for_each(|n| assert_eq!(records.lock().insert(&n.to_be_bytes()), n));
     for _ in 0..2 {
         let many: String = (0..2000).map(|n| format!("{n} v +1\n")).collect();
         arranged.insert(&parse("k int8, v text", &many)).unwrap();
@@ -127,7 +129,7 @@ fn rows_that_are_in_the_store_alone_outlive_their_object_for_who_reads_them() {
     set.evict_down_to(0).unwrap();
     assert!(set.usage(ObjectId(7)).evicted > 0);
     let (some, all) = (arranged.snapshot(), growing.snapshot());
-    drop((arranged, growing));
+    drop((arranged, growing, records));
     let mut writes = Writes::new();
     set.drop_object(ObjectId(7), &mut writes).unwrap();
     set.store().write(writes, true).unwrap();
@@ -151,6 +153,9 @@ fn what_a_process_left_dead_is_deleted_by_the_next() {
     let rows = parse("k int8", &(0..3000).map(|n| format!("{n} +1\n")).collect::<String>());
     set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
     set.appended(id(7, 0), rows.schema()).unwrap().insert(&rows).unwrap();
+    // Of these the next process does not know that they were records.
+    let records = set.records(id(7, 1), 8).unwrap();
+    (0..1000u32).for_each(|n| assert_eq!(records.lock().insert(&n.to_be_bytes()), n));
     checkpoint(&set);
     set.evict_down_to(0).unwrap();
     let held = set.appended(id(7, 0), rows.schema()).unwrap();
