@@ -2,7 +2,8 @@
 //!
 //! 1. All entries live in a persistent ordered map: a snapshot is a copy of its root.
 //! 2. The first change of an entry since the last checkpoint notes what the store holds for it. That is all the
-//!    bookkeeping there is: a checkpoint writes the noted entries whose value is another one now†, and forgets the notes.
+//!    bookkeeping there is: a checkpoint writes the noted entries, and forgets the notes. A note goes when the entry is again what
+//!    the store holds†.
 //! 3. Clearing notes one thing, that the store's whole range goes; from then on the store counts as empty.
 //!
 //! † So an entry that came and went between two checkpoints, or changed and changed back, costs the store nothing.
@@ -10,6 +11,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use imbl::OrdMap;
 
 use crate::types::TraceId;
@@ -111,7 +113,12 @@ impl<V: Value> Resident<V> {
         };
         self.bytes -= before.as_ref().map_or(0, |before| cost(&key, before));
         self.bytes += value.as_ref().map_or(0, |value| cost(&key, value));
-        self.notes.entry(key.clone()).or_insert(before);
+        match self.notes.entry(key.clone()) {
+            Entry::Vacant(note) => drop(note.insert(before)),
+            // It is what the store has again.
+            Entry::Occupied(note) if *note.get() == value => drop(note.remove()),
+            Entry::Occupied(_) => {}
+        }
         match value {
             Some(value) => self.entries.insert(key, value),
             None => self.entries.remove(&key),
@@ -132,11 +139,10 @@ impl<V: Value> Resident<V> {
             writes.delete_prefix(Family::Trace, trace_prefix(trace));
         }
         // In the order of keys, which the store takes much faster.
-        let mut notes: Vec<(Key, Option<V>)> = self.notes.drain().collect();
-        notes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        for (key, stored) in notes {
+        let mut noted: Vec<Key> = self.notes.drain().map(|(key, _)| key).collect();
+        noted.sort_unstable();
+        for key in noted {
             match self.entries.get(&key) {
-                value if value == stored.as_ref() => {}
                 Some(value) => writes.put(Family::Trace, entry_key(trace, &key), value.to_bytes()),
                 None => writes.delete(Family::Trace, entry_key(trace, &key)),
             }

@@ -35,7 +35,11 @@ pub(super) enum Write {
 enum Collected {
     One(Write),
     /// What the parts of a blob are, in their order: records' pages of those numbers.
-    Pages { trace: TraceId, blob: u64, numbers: Vec<u32> },
+    Pages {
+        trace: TraceId,
+        blob: u64,
+        numbers: Vec<u32>,
+    },
     /// Parts of blobs that go.
     PartsGo(Vec<(u64, u32)>),
 }

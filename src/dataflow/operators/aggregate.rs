@@ -4,8 +4,8 @@
 //! 1. The change is grouped, and each group's record is read once.
 //! 2. Each accumulator that the calls need takes the batch in, row by row into one number a group, then into the records.
 //!    A call with a filter sees the rows that it lets through, a distinct one the values that came or went (`streams`).
-//! 3. Min and max over rows that are never taken back are a value in the record. Otherwise the values go into a trace kept
-//!    by group, whose first and last entry are the results.
+//! 3. Min and max over rows that are never taken back are a value in the record if it has a fixed size. Otherwise the values go
+//!    into a trace kept by group (`values`).
 //! 4. Of rows that are in several windows each (`windows`), a record is that of all rows whose first window is the same: one
 //!    a slide, from which the windows are made when one of theirs changes.
 //! 5. For each group that changed the old result goes and the new one comes, if they differ. A group is there while the
@@ -16,21 +16,22 @@
 
 pub mod accumulate;
 pub mod call;
+pub mod distinct;
 pub mod extremes;
 pub mod layout;
 pub mod partial;
 pub mod results;
 pub mod streams;
+pub mod values;
 mod windows;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::dataflow::error::DataflowError;
-use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::{AggregateCall, CircuitPlan, Windows};
@@ -41,9 +42,11 @@ use crate::zset::{Delta, Groups, KeyColumns, RowCodec, ZSet};
 
 use accumulate::{Rows, Target};
 use call::Call;
-use layout::{Layout, ValueTrace};
+use distinct::Distinct;
+use layout::Layout;
 use results::States;
-use streams::{Counts, number};
+use streams::number;
+use values::{Bounds, Values};
 
 pub struct Aggregate {
     group: Vec<usize>,
@@ -58,8 +61,8 @@ pub struct Aggregate {
     groups: Records,
     /// By the same: sums of floats, one after the other. `None` where there are none.
     floats: Option<Cells>,
-    counts: Vec<Counts>,
-    values: Vec<(ValueTrace, KeyedTrace)>,
+    distinct: Vec<Distinct>,
+    values: Vec<Values>,
     numbers: Numbers,
 }
 
@@ -110,15 +113,10 @@ impl Aggregate {
         }
         let groups = slots.records(layout.width)?;
         let floats = if layout.floats > 0 { Some(slots.cells()?) } else { None };
-        let counts = Counts::all(&layout.streams, input, slots)?;
-        let mut values = Vec::new();
-        for wanted in &layout.values {
-            let fields: Vec<Field> = group.iter().chain([&wanted.column]).map(|c| input.field(*c).clone()).collect();
-            let keys: Vec<usize> = (0..group.len()).collect();
-            values.push((*wanted, slots.trace(&Arc::new(Schema::new(fields)), &keys)?));
-        }
-        let numbers = if counts.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock())? };
-        Ok(Aggregate { group, windows, calls, schema, layout, codec, groups, floats, counts, values, numbers })
+        let distinct = Distinct::all(&layout.streams, input, append_only, slots)?;
+        let values = layout.values.iter().map(|wanted| Values::new(*wanted, &group, input, slots)).collect::<Result<_, _>>()?;
+        let numbers = if distinct.is_empty() { Numbers::default() } else { Numbers::in_use(&groups.lock())? };
+        Ok(Aggregate { group, windows, calls, schema, layout, codec, groups, floats, distinct, values, numbers })
     }
 
     /// Whether [`Aggregate::partial`] can be asked of such an aggregate.
@@ -142,39 +140,14 @@ impl Aggregate {
         partial::of(input, &self.group, &self.layout, schema)
     }
 
-    /// The results of groups in that state, with the values as the traces have them now.
-    fn results(&self, records: &[u8], floats: &[Vec<ExactFloat>], keys: &[ArrayRef], count: usize) -> Result<Results, DataflowError> {
-        let column = |rows: &RecordBatch| rows.column(self.group.len()).clone();
-        let mut values = Vec::new();
-        for (wanted, trace) in &self.values {
-            let first = if wanted.first { Some(column(&trace.first(keys, count)?.rows)) } else { None };
-            let last = if wanted.last { Some(column(&trace.last(keys, count)?.rows)) } else { None };
-            values.push((first, last));
-        }
+    /// The results of groups in that state.
+    fn results(&self, records: &[u8], floats: &[Vec<ExactFloat>], bounds: &[Bounds], count: usize) -> Result<Results, DataflowError> {
+        let values: Vec<_> = bounds.iter().map(|bounds| (bounds.first(), bounds.last())).collect();
         let states = States { records, width: self.layout.width, floats, values: &values };
         let mut failures = vec![None; count];
         let calls = self.calls.iter().zip(&self.layout.access);
         let columns = calls.map(|(call, access)| states.results(call, *access, &mut failures)).collect::<Result<_, _>>()?;
         Ok(Results { columns, failures })
-    }
-
-    fn insert_values(&self, input: &ZSet) -> Result<(), DataflowError> {
-        for (wanted, trace) in &self.values {
-            let columns: Vec<ArrayRef> = self.group.iter().chain([&wanted.column]).map(|c| input.column(*c).clone()).collect();
-            let rows = RecordBatch::try_new(trace.schema().clone(), columns)?;
-            let weights = match wanted.filter {
-                Some(filter) => streams::filtered(input, filter)?,
-                None => input.weights().values().to_vec(),
-            };
-            let nulls = input.column(wanted.column).logical_nulls();
-            let counts = |row: &u32| weights[*row as usize] != 0 && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row as usize));
-            let counting: Vec<u32> = (0..input.len() as u32).filter(counts).collect();
-            let rows = ZSet::new(rows, weights.into());
-            let rows = if counting.len() == rows.len() { rows } else { rows.take(&counting.into())? };
-            // Equal values enter as one, and neighbours one after the other: much cheaper for the trace.
-            trace.insert(&rows.consolidate()?)?;
-        }
-        Ok(())
     }
 
     /// The rows of the chosen groups with one weight for all.
@@ -289,17 +262,18 @@ impl Aggregate {
         }
 
         // 2. The old results, the change, the new results.
-        let old_results = self.results(&old, &old_floats, &keys, count)?;
+        let old_bounds = self.values.iter().map(|values| values.bounds(&keys, count)).collect::<Result<Vec<_>, _>>()?;
+        let old_results = self.results(&old, &old_floats, &old_bounds, count)?;
         let (mut new, mut floats) = (old.clone(), old_floats);
         let mut numbers = Vec::new();
-        if !self.counts.is_empty() {
+        if !self.distinct.is_empty() {
             for (g, record) in new.chunks_exact_mut(width).enumerate() {
                 let number = if slots[g].is_some() { group_number(record) } else { self.numbers.take()? };
                 record[Layout::NUMBER..][..4].copy_from_slice(&number.to_le_bytes());
                 numbers.push(number);
             }
         }
-        match change {
+        let bounds = match change {
             Change::Rows(_) => {
                 let mut weights = vec![0i64; count];
                 for (id, weight) in groups.ids.iter().zip(input.weights().values()) {
@@ -309,18 +283,20 @@ impl Aggregate {
                 for (record, weight) in new.chunks_exact_mut(width).zip(weights) {
                     accumulate::add_number(&mut record[..8], weight)?;
                 }
-                let streams = streams::weights(&self.layout.streams, &self.counts, input, &groups, &numbers)?;
+                let streams = streams::weights(&self.layout.streams, &self.distinct, input, &groups, &numbers)?;
                 let mut target = Target { records: &mut new, width, floats: &mut floats };
                 for accumulator in &self.layout.accumulators {
                     accumulator.add(&Rows { input, ids: &groups.ids, weights: &streams[accumulator.stream] }, &mut target)?;
                 }
-                self.insert_values(input)?;
+                let values = self.values.iter().zip(&old_bounds);
+                values.map(|(values, before)| values.insert(input, &groups, &keys, before)).collect::<Result<Vec<_>, _>>()?
             }
             Change::Records(_) => {
                 partial::merge(self.records_of(input)?, &groups.ids, &self.layout, &mut new)?;
+                old_bounds
             }
-        }
-        let new_results = self.results(&new, &floats, &keys, count)?;
+        };
+        let new_results = self.results(&new, &floats, &bounds, count)?;
         let (before, after) = (KeyColumns::new(&old_results.columns, count)?, KeyColumns::new(&new_results.columns, count)?);
 
         // 3. Write the groups; old rows go, new rows come.
@@ -337,7 +313,7 @@ impl Aggregate {
             match slots[g] {
                 Some(slot) if !stays => {
                     table.remove(slot);
-                    if !self.counts.is_empty() {
+                    if !self.distinct.is_empty() {
                         self.numbers.free.push(group_number(record));
                     }
                 }

@@ -275,13 +275,7 @@ impl OfWindows<'_> {
         let call = AggregateCall { argument: Some(self.greatest), lasting: false, ..self.call.clone() };
         let call = AggregateCall { lasting: growth::lasts(&greatest, &group, &call), ..call };
         let highest = self.keys.len() + 1;
-        let maxima = CircuitPlan::Aggregate {
-            input: Box::new(greatest),
-            group,
-            windows: None,
-            calls: vec![call],
-            schema: summed.clone(),
-        };
+        let maxima = CircuitPlan::Aggregate { input: Box::new(greatest), group, windows: None, calls: vec![call], schema: summed.clone() };
         let places: Vec<usize> = (1..highest).collect();
         let Some(mut columns) = self.right_columns(&summed, 0, &places, highest)? else { return Ok(None) };
         let made = columns.len();

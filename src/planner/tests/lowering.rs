@@ -181,7 +181,9 @@ fn greatest_rows() {
 fn rows_of_a_windows_maximum() {
     let window = "SELECT window_start AS s, window_end AS e, max(user_id) AS m FROM TUMBLE(clicks, ts, INTERVAL '10 seconds') \
          GROUP BY window_start, window_end";
-    let joined = |rows: &str, max: &str, condition: &str| format!("SELECT c.url, m.* FROM {rows} c JOIN ({max}) m ON c.user_id = m.m AND {condition}");
+    let joined = |rows: &str, max: &str, condition: &str| {
+        format!("SELECT c.url, m.* FROM {rows} c JOIN ({max}) m ON c.user_id = m.m AND {condition}")
+    };
     let plain = |condition: &str| joined("clicks", window, condition);
     let some = "(SELECT * FROM clicks WHERE url <> 'a')";
     let (of_own, of_both, neither) = ((true, false), (true, true), (false, true));
@@ -202,7 +204,10 @@ fn rows_of_a_windows_maximum() {
         (plain("c.ts <= m.e"), neither),
         (plain("c.ts BETWEEN m.s AND m.e AND c.url <> 'a'").replace("SELECT c.url, m.*", "SELECT c.url, c.ts, m.*"), neither),
         (joined("clicks", &window.replace("max(", "min("), "c.ts BETWEEN m.s AND m.e"), neither),
-        (joined("clicks", &window.replace("TUMBLE(clicks, ts,", "HOP(clicks, ts, INTERVAL '5 seconds',"), "c.ts BETWEEN m.s AND m.e"), neither),
+        (
+            joined("clicks", &window.replace("TUMBLE(clicks, ts,", "HOP(clicks, ts, INTERVAL '5 seconds',"), "c.ts BETWEEN m.s AND m.e"),
+            neither,
+        ),
         (plain("c.ts BETWEEN m.s AND m.e").replace("c.user_id = m.m", "c.user_id >= m.m AND c.user_id = 1"), neither),
         (plain("c.ts BETWEEN m.s AND m.e").replace(" JOIN ", " LEFT JOIN "), neither),
         (plain("c.ts BETWEEN m.s AND m.e").replace("window_start, window_end", "window_start, window_end, url"), neither),

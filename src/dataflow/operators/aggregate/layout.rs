@@ -79,13 +79,15 @@ pub enum Access {
     },
 }
 
-/// A column whose least and greatest values are looked for among all of them.
+/// A column whose least and greatest values are looked for in a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueTrace {
     pub column: usize,
     pub filter: Option<usize>,
     pub first: bool,
     pub last: bool,
+    /// Rows are never taken back: no others need be kept.
+    pub outermost: bool,
 }
 
 #[derive(Debug)]
@@ -141,7 +143,8 @@ impl Layout {
                 let last = call.kind == Kind::Max;
                 let known = self.values.iter().position(|v| (v.column, v.filter) == (call.column, call.filter));
                 let at = known.unwrap_or_else(|| {
-                    self.values.push(ValueTrace { column: call.column, filter: call.filter, first: false, last: false });
+                    let (column, filter) = (call.column, call.filter);
+                    self.values.push(ValueTrace { column, filter, first: false, last: false, outermost: append_only });
                     self.values.len() - 1
                 });
                 self.values[at].first |= !last;
