@@ -2,6 +2,8 @@
 //!
 //! Nothing here needs the text to be UTF-8: whoever takes a stretch of it for text looks.
 
+use wide::u8x16;
+
 /// Values nested deeper than this are refused, so that no record can exhaust the stack.
 const MAX_DEPTH: u32 = 128;
 
@@ -233,50 +235,22 @@ pub struct Run {
 
 #[inline]
 pub fn plain_run(bytes: &[u8]) -> Run {
-    let (mut at, mut seen) = (0, 0);
-    // Short texts are found out word by word, long ones in strides that the compiler makes vectors of.
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let marks = marks(word);
-        if marks != 0 {
-            let more = marks.trailing_zeros() as usize / 8;
-            seen |= word & !(u64::MAX << (8 * more));
-            return Run { length: at + more, ascii: seen & HIGH == 0 };
+    let (mut at, mut high) = (0, 0);
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let lanes = u8x16::from(*chunk);
+        let control = lanes.min(u8x16::splat(0x1f)).cmp_eq(lanes);
+        let ends = (lanes.cmp_eq(u8x16::splat(b'"')) | lanes.cmp_eq(u8x16::splat(b'\\')) | control).move_mask();
+        let beyond = lanes.move_mask();
+        if ends != 0 {
+            let more = ends.trailing_zeros() as usize;
+            return Run { length: at + more, ascii: (high | beyond & !(-1 << more)) == 0 };
         }
-        seen |= word;
-        at += 8;
-        if at == STRIDES_FROM {
-            while let Some(stride) = bytes.get(at..).and_then(|rest| rest.first_chunk::<STRIDE>())
-                && is_plain(stride)
-            {
-                seen |= u64::from(stride.iter().fold(0u8, |seen, byte| seen | *byte));
-                at += STRIDE;
-            }
-        }
+        high |= beyond;
+        at += 16;
     }
     let rest = bytes.get(at..).unwrap_or_default();
     let more = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
-    Run { length: at + more, ascii: seen & HIGH == 0 && rest[..more].is_ascii() }
-}
-
-const STRIDE: usize = 32;
-const STRIDES_FROM: usize = 16;
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// Marks bytes that end a run; the lowest mark is right.
-#[inline]
-fn marks(word: u64) -> u64 {
-    // A borrow can only mark bytes above one that is marked rightly.
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (zero_byte(word ^ (ONES * (b'"' as u64))) | zero_byte(word ^ (ONES * (b'\\' as u64))) | control) & HIGH
-}
-
-#[inline]
-fn is_plain(stride: &[u8; STRIDE]) -> bool {
-    let ends = |byte: u8| u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
-    stride.iter().fold(0, |found, byte| found | ends(*byte)) == 0
+    Run { length: at + more, ascii: high == 0 && rest[..more].is_ascii() }
 }
 
 #[cfg(test)]

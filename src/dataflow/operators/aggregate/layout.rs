@@ -104,8 +104,10 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The bytes of the weight.
+    pub const WEIGHT: usize = 8;
     /// Where the group's number lies, if it has one.
-    pub const NUMBER: usize = 8;
+    pub const NUMBER: usize = Layout::WEIGHT;
 
     pub fn new(calls: &[Call], input: &SchemaRef, append_only: bool) -> Layout {
         let distinct = calls.iter().any(|call| call.distinct);

@@ -5,7 +5,7 @@
 //! 2. The records of a stretch and of the slides around it are found: all that its windows are made of, before the change and
 //!    with it.
 //! 3. Window by window they are added up. Blocks of as many slides as a window has are summed from their beginnings and from
-//!    their ends; a window is the end of one block and the beginning of the next, whatever its size.
+//!    their ends; a window is the end of one block and the beginning of the next, whatever its size. Counts alone slide.
 //! 4. The slides' records are written; the results of windows that changed go, and the new ones come.
 
 use std::sync::Arc;
@@ -226,6 +226,9 @@ impl Sums {
     /// Pushes the sum of each `count` neighbours.
     fn push(&mut self, records: &[u8], count: usize, layout: &Layout, out: &mut Vec<u8>) -> Result<(), DataflowError> {
         let width = layout.width;
+        if width == Layout::WEIGHT {
+            return slide(records, count, out);
+        }
         let length = records.len() / width;
         for sums in [&mut self.from_beginnings, &mut self.from_ends] {
             sums.clear();
@@ -248,6 +251,21 @@ impl Sums {
         }
         Ok(())
     }
+}
+
+/// Pushes the sum of each `count` neighbours of records that are a weight alone, which can be taken away again: what comes in at
+/// one end of a window goes out at the other.
+fn slide(records: &[u8], count: usize, out: &mut Vec<u8>) -> Result<(), DataflowError> {
+    let weight = |at: usize| number(&records[at * Layout::WEIGHT..]);
+    let mut sum = 0i64;
+    for at in 0..records.len() / Layout::WEIGHT {
+        sum = sum.checked_add(weight(at)).ok_or(DataflowError::WeightOutOfRange)?;
+        if at + 1 >= count {
+            out.extend_from_slice(&sum.to_le_bytes());
+            sum -= weight(at + 1 - count);
+        }
+    }
+    Ok(())
 }
 
 /// The instants of a column, those of null rows being anything.

@@ -53,11 +53,12 @@ impl FirstRow {
             return Ok(first);
         }
         // Rows that tie with the first of their group, and those themselves, by all columns.
-        let tied: Vec<u32> = (0..)
-            .zip(&groups.ids)
-            .filter(|(row, group)| compare(bytes, *row, bytes, first[**group as usize]) == Ordering::Equal)
-            .map(|(row, _)| row)
-            .collect();
+        let is_first = |row: u32, group: u32| compare(bytes, row, bytes, first[group as usize]) == Ordering::Equal;
+        let mut firsts = vec![0u32; groups.len()];
+        let all: Vec<(u32, u32)> =
+            (0..).zip(&groups.ids).map(|(row, group)| (row, *group)).filter(|(row, group)| is_first(*row, *group)).collect();
+        all.iter().for_each(|(_, group)| firsts[*group as usize] += 1);
+        let tied: Vec<u32> = all.into_iter().filter(|(_, group)| firsts[*group as usize] > 1).map(|(row, _)| row).collect();
         let whole = self.order.whole_bytes(&taken(delta, &UInt32Array::from(tied.clone()))?)?;
         let mut best: Vec<Option<usize>> = vec![None; groups.len()];
         for (place, row) in tied.iter().enumerate() {
