@@ -37,7 +37,8 @@ use super::shelf::PageCounts;
 use super::store::Store;
 use super::writes::Writes;
 
-use page::{PAGE, Page};
+use page::Page;
+use slot_set::PAGE;
 
 /// A handle; clones are the same records. Made by [`super::TraceSet::records`].
 #[derive(Clone)]

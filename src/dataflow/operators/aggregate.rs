@@ -43,9 +43,8 @@ use crate::zset::{Delta, Groups, KeyColumns, RowCodec, ZSet};
 use accumulate::{Rows, Target};
 use call::Call;
 use distinct::Distinct;
-use layout::Layout;
+use layout::{Layout, number};
 use results::States;
-use streams::number;
 use values::{Bounds, Values};
 
 pub struct Aggregate {

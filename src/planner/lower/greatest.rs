@@ -11,11 +11,12 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 use datafusion::physical_plan::PhysicalExpr;
 
-use crate::planner::circuit_plan::{AggregateFunction, CircuitPlan, ScalarExpr, growth};
+use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr, growth};
 use crate::planner::error::PlanResult;
 
 use super::composed::{composed, over};
 use super::expressions;
+use super::maximum::Maximum;
 
 /// What an inner join by `=` and with that residual is, if it joins rows to their own maximum.
 pub fn instead_of_join(
@@ -25,10 +26,7 @@ pub fn instead_of_join(
     residual: Option<&ScalarExpr>,
     schema: &SchemaRef,
 ) -> PlanResult<Option<CircuitPlan>> {
-    let maximum = composed(right)?;
-    let CircuitPlan::Aggregate { input, group, windows: None, calls, .. } = maximum.base else { return Ok(None) };
-    let [call] = calls.as_slice() else { return Ok(None) };
-    let (AggregateFunction::Max, Some(argument), None) = (call.function, call.argument, call.filter) else { return Ok(None) };
+    let Some(Maximum { plan: maximum, input, group, argument, .. }) = Maximum::of(right)? else { return Ok(None) };
     let (these, those) = (composed(left)?, composed(input)?);
     if !these.base.is_same(those.base) {
         return Ok(None);

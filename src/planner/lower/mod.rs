@@ -6,6 +6,7 @@ mod composed;
 mod expressions;
 mod greatest;
 mod join;
+mod maximum;
 mod nullable;
 mod panes;
 mod top_n;

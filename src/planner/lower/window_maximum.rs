@@ -17,12 +17,13 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, IsNotNullExpr, Literal};
 use datafusion::physical_plan::PhysicalExpr;
 
-use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind, ScalarExpr, growth};
+use crate::planner::circuit_plan::{AggregateCall, CircuitPlan, JoinKind, ScalarExpr, growth};
 use crate::planner::error::PlanResult;
 use crate::planner::functions::window::{Tumble, window_micros};
 
 use super::composed::{Composed, composed, over};
 use super::expressions;
+use super::maximum::Maximum;
 use super::nullable::nullable;
 
 type Expr = Arc<dyn PhysicalExpr>;
@@ -35,10 +36,9 @@ pub fn instead_of_join(
     residual: Option<&ScalarExpr>,
     schema: &SchemaRef,
 ) -> PlanResult<Option<CircuitPlan>> {
-    let maximum = composed(right)?;
-    let CircuitPlan::Aggregate { input, group, windows: None, calls, .. } = maximum.base else { return Ok(None) };
-    let ([call], Some(residual)) = (calls.as_slice(), residual) else { return Ok(None) };
-    let (AggregateFunction::Max, Some(argument), None) = (call.function, call.argument, call.filter) else { return Ok(None) };
+    let (Some(Maximum { plan: maximum, input, group, argument, call }), Some(residual)) = (Maximum::of(right)?, residual) else {
+        return Ok(None);
+    };
     let (Some(these), Some(those)) = (Rows::of(left)?, Rows::of(input)?) else { return Ok(None) };
     if !left.is_append_only() || !these.base.is_same(those.base) {
         return Ok(None);

@@ -16,10 +16,8 @@ use std::sync::Arc;
 use crate::state::blob::Blob;
 use crate::state::error::StateError;
 
-use super::slot_set::SlotSet;
+use super::slot_set::{PAGE, SlotSet};
 
-/// Slots of a page.
-pub const PAGE: usize = 256;
 /// Bytes of a row before its record.
 const PLACE: usize = 8;
 

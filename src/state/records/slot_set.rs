@@ -1,6 +1,7 @@
 //! Some slots of a page.
 
-use super::page::PAGE;
+/// Slots of a page.
+pub const PAGE: usize = 256;
 
 const WORD: usize = u64::BITS as usize;
 

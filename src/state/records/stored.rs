@@ -8,8 +8,8 @@ use crate::state::writes::Writes;
 use crate::zset::key_columns::hash_bytes;
 
 use super::RecordTable;
-use super::page::{self, Frozen, PAGE, Page};
-use super::slot_set::SlotSet;
+use super::page::{self, Frozen, Page};
+use super::slot_set::{PAGE, SlotSet};
 
 /// So many touched records have a page written whole.
 const MANY: usize = 24;

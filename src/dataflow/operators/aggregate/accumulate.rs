@@ -9,8 +9,8 @@ use arrow::datatypes::{
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operators::aggregate::extremes;
+use crate::dataflow::operators::aggregate::layout::number;
 use crate::dataflow::operators::aggregate::layout::{Accumulator, Layout, What};
-use crate::dataflow::operators::aggregate::streams::number;
 use crate::types::{ExactFloat, ExactInteger};
 use crate::zset::ZSet;
 

@@ -18,7 +18,7 @@ use crate::state::Records;
 use crate::zset::row_codec::canonical;
 use crate::zset::{Groups, RowCodec, ZSet};
 
-use super::streams::number;
+use super::layout::number;
 
 /// The values of one column.
 pub struct Distinct {

@@ -90,6 +90,13 @@ pub struct ValueTrace {
     pub outermost: bool,
 }
 
+/// The number in 8 bytes.
+pub fn number(bytes: &[u8]) -> i64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[..8]);
+    i64::from_le_bytes(word)
+}
+
 #[derive(Debug)]
 pub struct Layout {
     pub streams: Vec<Stream>,

@@ -10,7 +10,7 @@ use crate::dataflow::operators::aggregate::accumulate::{extreme, integer_sum};
 use crate::dataflow::operators::aggregate::call::{Call, Kind};
 use crate::dataflow::operators::aggregate::extremes;
 use crate::dataflow::operators::aggregate::layout::Access;
-use crate::dataflow::operators::aggregate::streams::number;
+use crate::dataflow::operators::aggregate::layout::number;
 use crate::types::eval_error::out_of_range;
 use crate::types::{ExactFloat, Report, SqlType};
 use crate::zset::row_codec::canonical;

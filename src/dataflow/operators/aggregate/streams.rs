@@ -11,13 +11,6 @@ use crate::dataflow::operators::aggregate::distinct::Distinct;
 use crate::dataflow::operators::aggregate::layout::Stream;
 use crate::zset::{Groups, ZSet};
 
-/// The number in 8 bytes.
-pub fn number(bytes: &[u8]) -> i64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[..8]);
-    i64::from_le_bytes(word)
-}
-
 /// Of each stream the weight of each row of the batch; what is kept of distinct values is brought up to date.
 pub fn weights<'a>(
     streams: &[Stream],

@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::operator::{ErrorRow, StepContext};
 use crate::dataflow::operators::aggregate::layout::Layout;
-use crate::dataflow::operators::aggregate::streams::number;
+use crate::dataflow::operators::aggregate::layout::number;
 use crate::dataflow::operators::aggregate::{Aggregate, Change, partial};
 use crate::planner::circuit_plan::Windows;
 use crate::state::RecordTable;
