@@ -34,7 +34,7 @@ const LOG_BYTES: u64 = 256 << 20;
 
 /// So many deletes beside each other in one of its files have RocksDB compact it.
 const DELETES: usize = 64;
-/// So many deleted parts of blobs, and a quarter of all, are taken out of the files.
+/// So many deleted parts of blobs, if they are a quarter of those that are left, are taken out of the files.
 const LEAST_DELETED: u64 = 4096;
 
 pub(super) struct Rocks {
@@ -183,8 +183,8 @@ impl Rocks {
         if waiting < LEAST_DELETED {
             return Ok(());
         }
-        let all = self.db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
-        if waiting < all / 4 {
+        let left = self.db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
+        if waiting < left / 4 {
             return Ok(());
         }
         self.deleted.store(0, Ordering::Relaxed);

@@ -15,6 +15,8 @@ use super::slot_set::{PAGE, SlotSet};
 const MANY: usize = 24;
 /// Pages that are read at once.
 const AT_ONCE: usize = 128;
+/// The greatest number of a page: slots are numbered in 32 bits.
+const LAST: u32 = u32::MAX / PAGE as u32;
 
 impl RecordTable {
     /// Reads what the store holds. Pages for which there is no room are in memory for a moment only.
@@ -40,7 +42,7 @@ impl RecordTable {
         let mut pages = Vec::new();
         self.store.scan_with(Family::Chunk, &trace_prefix(self.id), &mut |key, value| {
             let number = entry_of(key).and_then(|number| number.try_into().ok()).map(u32::from_be_bytes);
-            pages.push(number.zip(part_from(value)).ok_or_else(|| self.broken())?);
+            pages.push(number.filter(|number| *number <= LAST).zip(part_from(value)).ok_or_else(|| self.broken())?);
             Ok(())
         })?;
         Ok(pages)
@@ -74,8 +76,8 @@ impl RecordTable {
         let (store, id) = (self.store.clone(), self.id);
         store.scan_with(Family::Trace, &trace_prefix(id), &mut |key, value| {
             let place = entry_of(key).and_then(|rest| rest.split_first_chunk::<4>());
-            let Some((number, [slot])) = place else { return Err(self.broken()) };
-            let number = u32::from_be_bytes(*number);
+            let place = place.map(|(number, slot)| (u32::from_be_bytes(*number), slot));
+            let Some((number @ 0..=LAST, [slot])) = place else { return Err(self.broken()) };
             let slot = number * PAGE as u32 + u32::from(*slot);
             self.reach(slot as usize);
             self.read(vec![number])?;

@@ -4,6 +4,7 @@
 //! Where rows only come, a group has no other entries: one that is beyond the first or the last comes for it, and the others are
 //! not looked at again. The same value may be both, and is there twice then.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -63,8 +64,8 @@ impl Values {
     /// Takes the values of a change in; `before` are those of its groups until now. What they are then.
     pub fn insert(&self, input: &ZSet, groups: &Groups, keys: &[ArrayRef], before: &Bounds) -> Result<Bounds, DataflowError> {
         let weights = match self.wanted.filter {
-            Some(filter) => streams::filtered(input, filter)?,
-            None => input.weights().values().to_vec(),
+            Some(filter) => Cow::Owned(streams::filtered(input, filter)?),
+            None => Cow::Borrowed(&input.weights().values()[..]),
         };
         let nulls = input.column(self.wanted.column).logical_nulls();
         let counts = |row: &u32| weights[*row as usize] != 0 && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*row as usize));
