@@ -29,13 +29,17 @@ impl Driver {
         self.finish_checkpoint()
     }
 
-    /// A checkpoint that somebody waits for. Epochs go on as soon as it is durable; when it is to be kept, whatever the time,
-    /// the answer comes once it is.
+    /// A checkpoint that somebody waits for, and for what sinks commit of it. Epochs go on as soon as it is durable; when it is to
+    /// be kept, whatever the time, the answer comes once it is.
     pub fn checkpoint_for(&mut self, keep: bool, reply: Reply<Epoch>) -> Result<(), Report> {
         let (asked, kept) = keep.then(oneshot::channel).unzip();
         let written = self.finish_checkpoint().and_then(|()| self.write_checkpoint(Writes::new(), asked));
         let epoch = self.epoch;
-        match (written.and_then(|()| self.finish_checkpoint()), kept) {
+        let written = written.and_then(|()| self.finish_checkpoint());
+        if written.is_ok() {
+            self.sinks.values().for_each(|feed| feed.worker.hurry(epoch));
+        }
+        match (written, kept) {
             (Ok(()), Some(kept)) => {
                 self.runtime.spawn(async move {
                     // The thread that keeps it ends only with the process.

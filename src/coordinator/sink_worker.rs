@@ -34,6 +34,8 @@ struct Goal {
     checkpoint: Epoch,
     /// The relation cannot be read now (a row error): nothing of it goes out until it can.
     held: bool,
+    /// Somebody waits until the sink is there: up to it no commit waits for its interval.
+    awaited: Epoch,
 }
 
 /// What a worker starts with.
@@ -59,7 +61,7 @@ impl SinkWorker {
         events: Sender<Event>,
         runtime: &tokio::runtime::Handle,
     ) -> SinkWorker {
-        let goal = watch::Sender::new(Goal { checkpoint: start.committed, held: false });
+        let goal = watch::Sender::new(Goal { checkpoint: start.committed, ..Goal::default() });
         let status = watch::Sender::new(SinkStatus { committed: start.committed, ..SinkStatus::default() });
         let inbox = goal.subscribe();
         metrics.set_sink(start.id, status.subscribe());
@@ -75,7 +77,12 @@ impl SinkWorker {
 
     /// A checkpoint has been written: all that was staged up to `epoch` may go out, unless it is held.
     pub fn checkpointed(&self, epoch: Epoch, held: bool) {
-        self.goal.send_replace(Goal { checkpoint: epoch, held });
+        self.goal.send_modify(|goal| (goal.checkpoint, goal.held) = (epoch, held));
+    }
+
+    /// Somebody waits until what that checkpoint has staged is committed.
+    pub fn hurry(&self, epoch: Epoch) {
+        self.goal.send_modify(|goal| goal.awaited = epoch);
     }
 }
 
@@ -105,7 +112,7 @@ impl Worker {
             match caught_up.unwrap_or_else(|panic| Err(panicked("the sink", panic.as_ref()).into())) {
                 Ok(()) => {
                     retry = RETRY_FIRST;
-                    tokio::time::sleep(interval).await;
+                    self.pause(interval).await;
                     if self.goal.changed().await.is_err() {
                         return;
                     }
@@ -126,6 +133,15 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Lets the interval between two commits pass, unless somebody waits for the next.
+    async fn pause(&mut self, interval: Duration) {
+        let committed = self.status.borrow().committed;
+        // A look of its own: what it sees is still to be seen by the worker.
+        let mut goal = self.goal.clone();
+        // Too late, or the database is being closed: the worker finds out which.
+        let _ = tokio::time::timeout(interval, goal.wait_for(|goal| goal.awaited > committed)).await;
     }
 
     fn note_error(&self, report: Report, stopped: bool) {

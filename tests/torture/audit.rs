@@ -85,10 +85,7 @@ pub fn complete(sql: &Sql, work: &Work, world: &mut World) -> Verdict {
     for (name, query) in VIEWS.into_iter().chain(work.extra.unwrap_or(false).then_some(EXTRA)) {
         view(sql, name, query)?;
     }
-    for (name, _, _, columns, query) in SINKS {
-        lake(sql, world, name, columns, query)?;
-    }
-    Ok(())
+    lakes(sql, world)
 }
 
 /// The view and its query, computed at once from the same epoch.
@@ -99,13 +96,16 @@ fn view(sql: &Sql, name: &str, query: &str) -> Verdict {
     compared
 }
 
-fn lake(sql: &Sql, world: &mut World, name: &str, columns: &str, query: &str) -> Verdict {
+/// What readers find in the tables of all sinks, once those have brought out what is there.
+fn lakes(sql: &Sql, world: &mut World) -> Verdict {
     let begin = Instant::now();
     loop {
         let checked = ask(sql, "CHECKPOINT").map_err(|e| format!("CHECKPOINT: {e}")).and_then(|_| {
-            let expected = lines(sql, query)?;
-            let found = world.lake(name, columns).map_err(|e| format!("{name}: {e}"))?;
-            equal(name, &found, &expected)
+            SINKS.into_iter().try_for_each(|(name, _, _, columns, query)| {
+                let expected = lines(sql, query)?;
+                let found = world.lake(name, columns).map_err(|e| format!("{name}: {e}"))?;
+                equal(name, &found, &expected)
+            })
         });
         match checked {
             Err(complaint) if begin.elapsed() > LAKE => return Err(complaint),

@@ -44,7 +44,9 @@ pub fn run(what: &str, mut rounds: Vec<Round>, hits: usize) {
             scope.spawn(|| {
                 let folder = tempfile::tempdir().expect("a folder");
                 let mut world = World::new(folder.path().to_path_buf());
-                while let Some(round) = queue.lock().expect("the rounds").pop_front() {
+                // A call of its own: in the loop's head the lock would be held for the whole round.
+                let next = || queue.lock().expect("the rounds").pop_front();
+                while let Some(round) = next() {
                     world.reset();
                     let played = catch_unwind(AssertUnwindSafe(|| (round.play)(&mut world)));
                     let played = played.unwrap_or_else(|panic| Err(panic.downcast_ref::<String>().cloned().unwrap_or_default()));

@@ -10,6 +10,7 @@ DuckDB reads through the REST catalog by itself; beside a SQL catalog it is give
 import argparse
 import datetime
 import decimal
+import functools
 import importlib.util
 import json
 import os
@@ -56,18 +57,27 @@ def pyiceberg(arguments, columns):
     return zip(*(found[c].to_pylist() for c in columns))
 
 
-def duckdb(arguments, columns):
+@functools.cache
+def duckdb_session():
+    """One for all tables: to verify and load the extensions takes longer than to read a small one. Files come from the
+    disk each time: a table made anew has the old one's paths."""
     import duckdb
-    session = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    session = duckdb.connect(config={"autoinstall_known_extensions": "false", "enable_external_file_cache": "false"})
     for extension in ("avro", "httpfs", "iceberg"):
         folder = importlib.util.find_spec(f"duckdb_extension_{extension}").submodule_search_locations[0]
         session.execute(f"LOAD '{folder}/extensions/v{duckdb.__version__}/{extension}.duckdb_extension'")
     session.execute("SET TimeZone = 'UTC'")
+    return session
+
+
+def duckdb(arguments, columns):
+    session = duckdb_session()
     if arguments.sql:
         source = "iceberg_scan('" + metadata_file(arguments.sql, arguments.table).removeprefix("file://") + "')"
     else:
-        session.execute(f"CREATE SECRET (TYPE s3, KEY_ID '{KEY}', SECRET '{SECRET}', ENDPOINT '{S3.split('://')[1]}', "
+        session.execute(f"CREATE OR REPLACE SECRET (TYPE s3, KEY_ID '{KEY}', SECRET '{SECRET}', ENDPOINT '{S3.split('://')[1]}', "
                         f"USE_SSL false, URL_STYLE 'path', REGION '{REGION}')")
+        session.execute("DETACH DATABASE IF EXISTS lake")
         session.execute(f"ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{CATALOG}', AUTHORIZATION_TYPE 'none')")
         namespace, name = arguments.table.rsplit(".", 1)
         source = f'lake."{namespace}"."{name}"'

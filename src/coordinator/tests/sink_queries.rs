@@ -147,6 +147,21 @@ async fn a_row_error_holds_the_sink_until_it_is_gone() {
     floe.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_commit_does_not_wait_for_its_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, folder) = (folder.path().join("data"), folder.path());
+    let floe = Floe::open(&data).await;
+    let seldom = lake(folder, "'append-only'").replace("'5 ms'", "'10 min'");
+    floe.sql(&format!("CREATE TABLE t (n INT); CREATE SINK s AS SELECT n FROM t {seldom}")).await;
+    for n in 0..3 {
+        let asked = floe.sql(&format!("INSERT INTO t VALUES ({n}); CHECKPOINT")).await;
+        assert_eq!(asked.len(), 0);
+        assert_eq!(landed(folder), (0..=n).collect::<Vec<_>>());
+    }
+    floe.close().await;
+}
+
 /// Of a sink that is being defined readers know nothing yet: whether it is held must not be asked of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_is_defined_over_a_row_error_waits_too() {
