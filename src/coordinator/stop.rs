@@ -47,6 +47,10 @@ impl Driver {
         for waiting in self.waiting.drain(..) {
             let _ = waiting.reply.send(Err(report.clone()));
         }
+        // Whoever waits for an object that was being filled; its past need not be read any more.
+        if let Some(filling) = self.filling.take() {
+            let _ = filling.wanted.reply.send(Err(report.clone()));
+        }
         for flush in &mut self.flushes {
             if let Some(reply) = flush.reply.take() {
                 let _ = reply.send(Err(report.clone()));

@@ -78,7 +78,7 @@ pub fn rounds(seed: u64) -> (Vec<Round>, Vec<Round>) {
             }
         }
     }
-    let (kills, failures) = (sample(kills, 12, seed), sample(failures, 14, seed));
+    let (kills, failures) = (sample(kills, 24, seed), sample(failures, 24, seed));
     (kills, failures)
 }
 

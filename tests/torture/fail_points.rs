@@ -60,9 +60,8 @@ pub fn rounds(seed: u64) -> Vec<Round> {
             for time in [1, 4] {
                 let once = matches!(meaning(*point), Meaning::StopsStart | Meaning::AtTheEnd)
                     || ["backfill.", "definition.", "drop."].iter().any(|start| point.name().starts_with(start));
-                // The share of each change: every point is killed at once, and every second meets one other fate.
-                let share = time == 1 && (which == 0 || number % 2 == 0 && which == 1 + number / 2 % 3);
-                if (time > 1 && once) || !(share || everything()) {
+                // The share of each change: every point meets every fate the first time that it is reached.
+                if time > 1 && (once || !everything()) {
                     continue;
                 }
                 let seed = seed.wrapping_add(1000 * number as u64 + 10 * which as u64 + time);
