@@ -114,7 +114,7 @@ fn group_by_hash(bencher: Bencher, keys: usize) {
     let (calls, schema) = (vec![count, most], schema(&["k", "n", "m"]));
     let plan = CircuitPlan::Aggregate { input: input(0, true), group: vec![0], windows: None, calls, schema };
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).expect("a plan that can be run");
+    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).expect("a plan that can be run");
     circuit.step(Epoch(1), 0, &fed(0, rows(0, keys, keys, 1))).expect("a step");
     let mut next = keys;
     bencher
@@ -138,7 +138,7 @@ fn join_probe(bencher: Bencher, keys: usize) {
         schema: schema(&["a", "b", "c", "d"]),
     };
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).expect("a plan that can be run");
+    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).expect("a plan that can be run");
     circuit.step(Epoch(1), 0, &fed(0, rows(0, keys, keys, 1))).expect("a step");
     let (come, go) = (fed(1, rows(0, ROWS, keys, 1)), fed(1, rows(0, ROWS, keys, -1)));
     bencher

@@ -211,7 +211,8 @@ impl ViewRelation {
         let rows = rows.transpose()?;
         let errors = error_schema();
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
-        let circuit = Circuit::render(plan, id, traces, CIRCUIT).map_err(|e| e.report())?.timed(clock::stopwatch()).on(workers);
+        let circuit = Circuit::render(plan, id, traces, CIRCUIT, &workers).map_err(|e| e.report())?;
+        let circuit = circuit.timed(clock::stopwatch()).on(workers);
         Ok(ViewRelation { circuit, inputs: plan.relations(), reads: needs::of_relations(plan), rows, errors })
     }
 

@@ -33,14 +33,22 @@ use super::operators::union::Union;
 use super::operators::unnest::Unnest;
 use super::profile::{Counts, OperatorProfile};
 use super::staged::Staged;
+use super::workers::Workers;
 
 impl Circuit {
-    /// The circuit of a plan, with the state that `traces` holds for `object` from slot `first_slot` on.
+    /// The circuit of a plan, with the state that `traces` holds for `object` from slot `first_slot` on. Those make its shards who
+    /// are to step them ([`Circuit::on`]).
     ///
     /// # Errors
     /// When the plan asks for what no operator does, or the stored state is of another plan.
-    pub fn render(plan: &CircuitPlan, object: ObjectId, traces: &TraceSet, first_slot: u16) -> Result<Circuit, DataflowError> {
-        let mut slots = Slots::new(traces, TraceId::new(object, first_slot));
+    pub fn render(
+        plan: &CircuitPlan,
+        object: ObjectId,
+        traces: &TraceSet,
+        first_slot: u16,
+        workers: &Workers,
+    ) -> Result<Circuit, DataflowError> {
+        let mut slots = Slots::new(traces, TraceId::new(object, first_slot)).by(workers);
         let reads = needs::of_relations(plan);
         let mut rendered = Rendered { nodes: Vec::new(), places: Vec::new(), profiles: Vec::new(), reads };
         let last = render(plan, &mut slots, &mut rendered)?;

@@ -59,7 +59,7 @@ fn a_failing_row_fails_alone_and_heals_when_it_goes() {
         expressions: vec![scalar(apply(number(10), Op::Divide, column(0)))],
         schema: columns("q"),
     };
-    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0, &Workers::one()).unwrap();
     let mut step = |text: &str| {
         let inputs = BTreeMap::from([(ObjectId(0), Delta(parse("v int8", text)))]);
         let output = circuit.step(Epoch(1), 0, &inputs).unwrap();
@@ -82,7 +82,7 @@ fn a_list_becomes_rows() {
     let rows = RecordBatch::try_new(schema.clone(), vec![array, Arc::new(Int64Array::from(vec![7, 8, 9, 7]))]).unwrap();
     let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema, append_only: false };
     let plan = CircuitPlan::Unnest { input: Box::new(input), column: 0, schema: columns("e v") };
-    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0, &Workers::one()).unwrap();
     let delta = ZSet::new(rows, vec![2, 1, 1, -1].into());
     let step = |circuit: &mut Circuit, zset: ZSet| {
         print(&circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(zset))])).unwrap().delta.0.consolidate().unwrap())
@@ -99,7 +99,7 @@ fn parts_that_compute_the_same_are_there_once() {
     let other = CircuitPlan::Input { relation: ObjectId(1), name: "r".into(), schema: columns("v"), append_only: false };
     let inputs = vec![distinct(input()), distinct(input()), distinct(other)];
     let plan = CircuitPlan::Union { inputs, schema: columns("v") };
-    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0, &Workers::one()).unwrap();
     assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Distinct", "Input", "Distinct", "Union"]);
     let mut step = |r: &str, s: &str| {
         let inputs = [(0, r), (1, s)].map(|(id, text)| (ObjectId(id), Delta(parse("v int8", text))));
@@ -113,7 +113,7 @@ fn parts_that_compute_the_same_are_there_once() {
 #[test]
 fn combined_rows_are_the_same_change() {
     let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: columns("v"), append_only: false };
-    let mut circuit = Circuit::render(&CircuitPlan::Combine { input: Box::new(input) }, VIEW, &memory(), 0).unwrap();
+    let mut circuit = Circuit::render(&CircuitPlan::Combine { input: Box::new(input) }, VIEW, &memory(), 0, &Workers::one()).unwrap();
     for (distinct, rows) in [(10, 1000), (1000, 1000), (10, 1000), (10, 50)] {
         let text: String = (0..rows).map(|row| format!("{} {}\n", row % distinct, if row % 7 == 0 { "-1" } else { "+2" })).collect();
         let delta = Delta(parse("v int8", &text));
@@ -129,7 +129,7 @@ fn a_constant_comes_once_and_not_again_after_a_restart() {
     let plan = CircuitPlan::Constant { rows: parse("k int8, v text", "1 a +1\n1 a +1").rows().clone() };
     let traces = memory();
     let step = |traces: &TraceSet, epoch| {
-        let mut circuit = Circuit::render(&plan, VIEW, traces, 3).unwrap();
+        let mut circuit = Circuit::render(&plan, VIEW, traces, 3, &Workers::one()).unwrap();
         assert_eq!(circuit.next_slot(), 4);
         print(&circuit.step(Epoch(epoch), 0, &BTreeMap::<_, Delta>::new()).unwrap().delta.0.consolidate().unwrap())
     };
@@ -146,7 +146,7 @@ fn zeros_and_nans_leave_a_projection_canonical() {
         expressions: vec![scalar(Arc::new(NegativeExpr::new(column(0))))],
         schema,
     };
-    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap();
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0, &Workers::one()).unwrap();
     let output = circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta::inserts(rows))])).unwrap();
     assert_eq!(print(&output.delta.0.consolidate().unwrap()), "0.0 +1\n");
 }
@@ -166,13 +166,13 @@ fn slots_follow_the_plan_and_wrong_plans_are_refused() {
         residual: None,
         schema: columns("a b c d"),
     };
-    let circuit = Circuit::render(&join, VIEW, &memory(), 1).unwrap();
+    let circuit = Circuit::render(&join, VIEW, &memory(), 1, &Workers::one()).unwrap();
     assert_eq!(circuit.operators().collect::<Vec<_>>(), ["Input", "Exchange", "Aggregate", "Input", "Exchange", "LeftJoin"]);
     assert_eq!(circuit.next_slot(), 1 + 2 + 3);
 
     let traces = memory();
     let sum = aggregate(vec![call(AggregateFunction::Sum, Some(1), DataType::Boolean)], "k s");
-    let refused = Circuit::render(&sum, VIEW, &traces, 0).err().unwrap();
+    let refused = Circuit::render(&sum, VIEW, &traces, 0, &Workers::one()).err().unwrap();
     assert_eq!(refused.report().to_string(), "sum(bigint) as boolean is not supported (0A000)");
 }
 
@@ -186,7 +186,7 @@ fn a_profile_counts_what_each_operator_took_and_gave() {
     }
     let inputs = vec![*input(0, "v"), *input(0, "v")];
     let plan = CircuitPlan::Union { inputs, schema: columns("v") };
-    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0).unwrap().timed(Arc::new(Ticks(Default::default())));
+    let mut circuit = Circuit::render(&plan, VIEW, &memory(), 0, &Workers::one()).unwrap().timed(Arc::new(Ticks(Default::default())));
     for rows in ["1 +1\n2 +1", "2 -1"] {
         circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(parse("v int8", rows)))])).unwrap();
     }

@@ -135,9 +135,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: &CircuitPlan, store: Store) -> Run {
+    fn new(plan: &CircuitPlan, store: Store, workers: &Workers) -> Run {
         let traces = TraceSet::new(Arc::new(store));
-        let circuit = Circuit::render(plan, VIEW, &traces, 0).unwrap();
+        let circuit = Circuit::render(plan, VIEW, &traces, 0, workers).unwrap();
         Run { circuit, traces, rows: Printed::new(), errors: Printed::new() }
     }
 
@@ -183,8 +183,8 @@ fn judge_world(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: Option
             expected.push(oracle(&sums));
         }
 
-        let mut small = Run::new(plan, Store::memory());
-        let mut scattered = Run::new(plan, Store::memory());
+        let mut small = Run::new(plan, Store::memory(), &workers);
+        let mut scattered = Run::new(plan, Store::memory(), &workers);
         scattered.circuit = scattered.circuit.ground().on(workers.clone());
         for (epoch, change) in changes.iter().enumerate() {
             let output = small.step(epoch, &schemas, change);
@@ -195,7 +195,7 @@ fn judge_world(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: Option
         }
         assert!(small.rows.values().all(|weight| *weight > 0), "seed {seed}");
 
-        let mut big = Run::new(plan, Store::memory());
+        let mut big = Run::new(plan, Store::memory(), &workers);
         big.step(0, &schemas, &sums);
         assert_eq!((&big.rows, &big.errors), (&small.rows, &small.errors), "seed {seed}: one big epoch\n{plan}");
 
@@ -211,16 +211,23 @@ fn judge_world(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: Option
         }
 
         if seed % 40 == 0 {
-            crashing(plan, &schemas, &changes, &expected, seed);
+            crashing(plan, &schemas, &changes, &expected, seed, &workers);
         }
     }
 }
 
 /// On RocksDB, with checkpoints and crashes at random epochs: what a step gave before a crash it gives again.
-fn crashing(plan: &CircuitPlan, schemas: &[SchemaRef], changes: &[Vec<Rel>], expected: &[(Printed, Printed)], seed: u64) {
+fn crashing(
+    plan: &CircuitPlan,
+    schemas: &[SchemaRef],
+    changes: &[Vec<Rel>],
+    expected: &[(Printed, Printed)],
+    seed: u64,
+    workers: &Workers,
+) {
     let mut rng = SmallRng::seed_from_u64(seed ^ 0xc7a5);
     let dir = tempfile::tempdir().unwrap();
-    let mut run = Run::new(plan, Store::open(dir.path()).unwrap());
+    let mut run = Run::new(plan, Store::open(dir.path()).unwrap(), workers);
     let mut given: Vec<(String, String)> = Vec::new();
     let (mut checkpoint, mut at_checkpoint) = (0, (Printed::new(), Printed::new()));
     let mut epoch = 0;
@@ -246,7 +253,7 @@ fn crashing(plan: &CircuitPlan, schemas: &[SchemaRef], changes: &[Vec<Rel>], exp
         if rng.random_bool(0.2) && crashes < 4 {
             crashes += 1;
             drop(run);
-            run = Run::new(plan, Store::open(dir.path()).unwrap());
+            run = Run::new(plan, Store::open(dir.path()).unwrap(), workers);
             (run.rows, run.errors) = at_checkpoint.clone();
             epoch = checkpoint;
         }

@@ -181,7 +181,8 @@ impl TraceSet {
         Shelf::new(self.store.clone(), id, schema, key, self.budget.clone(), self.blobs.clone())
     }
 
-    /// The member of that number: the one that is known, or one that is made, from the store if it is `stored` there.
+    /// The member of that number: the one that is known, or one that is made, from the store if it is `stored` there. A number
+    /// is asked for by one thread at a time.
     fn member<T: Clone>(
         &self,
         id: TraceId,
@@ -190,16 +191,16 @@ impl TraceSet {
         state: impl Fn(T) -> State,
         make: impl FnOnce(bool) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
-        let mut members = self.members();
-        if let Some(member) = members.get(&id) {
+        if let Some(member) = self.members().get(&id) {
             check_form(id, &member.form(), &form)?;
             if let Some(known) = known(&member.state) {
                 return Ok(known);
             }
         }
+        // Others may ask for theirs meanwhile: to read one takes long.
         let form_stored = self.stored_form(id, &form)?;
         let made = make(form_stored)?;
-        members.insert(id, Member { state: state(made.clone()), form_stored });
+        self.members().insert(id, Member { state: state(made.clone()), form_stored });
         Ok(made)
     }
 

@@ -4,34 +4,48 @@ use arrow::datatypes::SchemaRef;
 
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::keyed_trace::KeyedTrace;
+use crate::dataflow::workers::Workers;
 use crate::state::{Arrangement, Cells, Find, Records, TraceSet};
 use crate::types::TraceId;
 
 pub struct Slots<'a> {
     traces: &'a TraceSet,
     next: TraceId,
+    /// Who makes shards side by side.
+    workers: Option<&'a Workers>,
 }
 
 impl<'a> Slots<'a> {
     pub fn new(traces: &'a TraceSet, first: TraceId) -> Slots<'a> {
-        Slots { traces, next: first }
+        Slots { traces, next: first, workers: None }
     }
 
-    /// Gives out the same slots to each shard, one shard after the other.
-    pub fn sharded<T>(
+    /// The same slots; shards are made by those.
+    pub fn by(self, workers: &'a Workers) -> Slots<'a> {
+        Slots { workers: Some(workers), ..self }
+    }
+
+    /// Gives out the same slots to each shard. Shards whose state is read from the store are read side by side.
+    pub fn sharded<T: Send>(
         &mut self,
         shards: usize,
-        mut make: impl FnMut(&mut Slots) -> Result<T, DataflowError>,
+        make: impl Fn(&mut Slots) -> Result<T, DataflowError> + Sync + Send,
     ) -> Result<Vec<T>, DataflowError> {
-        let first = self.next;
-        let mut made = Vec::with_capacity(shards);
-        for shard in 0..shards {
+        let (first, traces) = (self.next, self.traces);
+        let one = |shard: usize| {
             let shard = u8::try_from(shard).map_err(|_| DataflowError::Plan("more than 256 shards".into()))?;
-            self.next = first.of_shard(shard);
-            made.push(make(self)?);
+            let mut slots = Slots::new(traces, first.of_shard(shard));
+            Ok((make(&mut slots)?, slots.next))
+        };
+        let made: Vec<Result<(T, TraceId), DataflowError>> = match self.workers {
+            Some(workers) => workers.each(usize::MAX, (0..shards).collect(), one),
+            None => (0..shards).map(one).collect(),
+        };
+        let made: Vec<(T, TraceId)> = made.into_iter().collect::<Result<_, _>>()?;
+        if let Some((_, next)) = made.last() {
+            self.next = next.of_shard(0);
         }
-        self.next.shard = 0;
-        Ok(made)
+        Ok(made.into_iter().map(|(made, _)| made).collect())
     }
 
     /// The first slot not given out.

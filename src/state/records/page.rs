@@ -154,9 +154,9 @@ impl Page {
     /// Takes stored bytes for the page's. False when they are none of a page.
     pub fn take(&mut self, stored: &[u8], width: usize) -> bool {
         let Some(body) = Body::of(stored, width) else { return false };
-        let places = || (0..PAGE).filter_map(|slot| body.place(slot, width));
-        self.live = places().count() as u16;
-        self.freed = (body.keys.len() - places().map(|place| place.end - place.start).sum::<usize>().min(body.keys.len())) as u32;
+        let lengths = (0..PAGE).filter_map(|slot| body.place(slot, width)).map(|place| place.end - place.start);
+        let (live, used) = lengths.fold((0, 0), |(live, used), length| (live + 1, used + length));
+        (self.live, self.freed) = (live, body.keys.len().saturating_sub(used) as u32);
         (self.held, self.away) = (Held::Own(body), None);
         true
     }

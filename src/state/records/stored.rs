@@ -21,11 +21,19 @@ const LAST: u32 = u32::MAX / PAGE as u32;
 impl RecordTable {
     /// Reads what the store holds. Pages for which there is no room are in memory for a moment only.
     pub(in crate::state) fn load(&mut self) -> Result<(), StateError> {
+        let mut slots = Vec::new();
         for some in self.stored_pages()?.chunks(AT_ONCE) {
             let parts: Vec<(u64, u32)> = some.iter().map(|(_, part)| *part).collect();
             for ((number, part), bytes) in some.iter().zip(self.blobs.get(&parts)?) {
-                self.load_page(*number as usize, *part, &bytes)?;
+                self.load_page(*number as usize, *part, &bytes, &mut slots)?;
             }
+        }
+        // All at once, into an index that does not grow on the way.
+        let hashes = &self.hashes;
+        self.index.reserve(slots.len(), |slot| hashes[*slot as usize]);
+        for slot in slots {
+            self.index.insert_unique(hashes[slot as usize], slot, |slot| hashes[*slot as usize]);
+            self.live += 1;
         }
         self.load_singles()?;
         let there = self.pages.iter().enumerate().rev().filter(|(_, page)| page.away.is_none());
@@ -48,23 +56,21 @@ impl RecordTable {
         Ok(pages)
     }
 
-    fn load_page(&mut self, number: usize, part: (u64, u32), bytes: &[u8]) -> Result<(), StateError> {
+    /// Takes a page in, and tells which of its slots have records; the index does not know them yet.
+    fn load_page(&mut self, number: usize, part: (u64, u32), bytes: &[u8], slots: &mut Vec<u32>) -> Result<(), StateError> {
         self.reach(number * PAGE);
         if !self.change_page(number, |page, width| page.take(bytes, width)) {
             return Err(self.broken());
         }
-        self.pages[number].stored = Some(part);
-        // Entries are looked at apart from the page: slots are made for them.
-        let hashes: Vec<(usize, u64)> = self.pages[number].entries(self.width).map(|(slot, key)| (slot, hash_bytes(key))).collect();
-        if let Some((last, _)) = hashes.last() {
-            self.reach(number * PAGE + last);
+        let before = slots.len();
+        let page = &mut self.pages[number];
+        page.stored = Some(part);
+        slots.extend(page.entries(self.width).map(|(slot, _)| (number * PAGE + slot) as u32));
+        if let Some(last) = slots[before..].last().copied() {
+            self.reach(last as usize);
         }
-        for (slot, hash) in hashes {
-            let slot = number * PAGE + slot;
-            self.hashes[slot] = hash;
-            let hashes = &self.hashes;
-            self.index.insert_unique(hash, slot as u32, |slot| hashes[*slot as usize]);
-            self.live += 1;
+        for (slot, key) in self.pages[number].entries(self.width) {
+            self.hashes[number * PAGE + slot] = hash_bytes(key);
         }
         if !self.budget.has_room_for(0) {
             self.evict(&[number as u32]);

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 
 use super::*;
 use crate::dataflow::circuit::{Circuit, Output};
+use crate::dataflow::workers::Workers;
 use crate::dataflow::worlds::number;
 use crate::dataflow::worlds::*;
 use crate::planner::circuit_plan::{AggregateFunction as F, CircuitPlan};
@@ -123,7 +124,7 @@ impl Steps {
     fn new(types: &'static str, group: Vec<usize>, calls: Vec<AggregateCall>) -> Steps {
         let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: parse(types, "").schema(), append_only: false };
         let traces = TraceSet::new(Arc::new(Store::memory()));
-        Steps { circuit: Circuit::render(&plan(input, group, calls), VIEW, &traces, 0).unwrap(), traces, types }
+        Steps { circuit: Circuit::render(&plan(input, group, calls), VIEW, &traces, 0, &Workers::one()).unwrap(), traces, types }
     }
 
     fn output(&mut self, text: &str) -> Output {
@@ -314,7 +315,7 @@ fn rows_that_stay_need_no_trace_of_their_values() {
         let mut general = Steps::new(types, vec![0], calls());
         let mut append_only = Steps::new(types, vec![0], calls());
         let input = CircuitPlan::Input { relation: ObjectId(0), name: "r".into(), schema: parse(types, "").schema(), append_only: true };
-        append_only.circuit = Circuit::render(&plan(input, vec![0], calls()), VIEW, &append_only.traces, 10).unwrap();
+        append_only.circuit = Circuit::render(&plan(input, vec![0], calls()), VIEW, &append_only.traces, 10, &Workers::one()).unwrap();
         let mut random = rand::rngs::SmallRng::seed_from_u64(7);
         for _ in 0..50 {
             let rows: String = (0..random.random_range(0..8))

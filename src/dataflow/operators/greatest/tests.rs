@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 
 use crate::dataflow::circuit::Circuit;
+use crate::dataflow::workers::Workers;
 use crate::dataflow::worlds::*;
 use crate::planner::circuit_plan::{AggregateCall, AggregateFunction as F, CircuitPlan};
 use crate::state::{Store, TraceSet};
@@ -66,7 +67,7 @@ fn the_maximum_of_counts_lasts() {
         let counts = aggregate(growing(0, "k v w"), &[0, 1], None, "k v n");
         let plan = aggregate(counts, group, Some((2, true)), ["m", "k m"][group.len()]);
         let traces = TraceSet::new(Arc::new(Store::memory()));
-        let circuit = Circuit::render(&plan, VIEW, &traces, 0).unwrap();
+        let circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).unwrap();
         assert_eq!(circuit.next_slot(), 2, "no trace of all values");
         judge_growing(&plan, &["k v w"], 60, &|inputs| {
             let mut greatest: BTreeMap<Row, Option<i64>> = BTreeMap::new();
@@ -86,7 +87,7 @@ fn the_maximum_of_counts_lasts() {
 #[test]
 fn what_is_less_is_forgotten() {
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut circuit = Circuit::render(&greatest(growing(0, "k v w"), &[0], 1), VIEW, &traces, 0).unwrap();
+    let mut circuit = Circuit::render(&greatest(growing(0, "k v w"), &[0], 1), VIEW, &traces, 0, &Workers::one()).unwrap();
     for n in 0..100 {
         let rows: Rel =
             [(vec![Some(1), Some(n), Some(0)], 1), (vec![Some(1), Some(n), Some(1)], 2), (vec![Some(1), Some(n - 1), None], 1)].into();
@@ -99,7 +100,7 @@ fn what_is_less_is_forgotten() {
 #[test]
 fn a_maximum_that_falls_is_told() {
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut circuit = Circuit::render(&greatest(growing(0, "k v"), &[0], 1), VIEW, &traces, 0).unwrap();
+    let mut circuit = Circuit::render(&greatest(growing(0, "k v"), &[0], 1), VIEW, &traces, 0, &Workers::one()).unwrap();
     let mut step = |text: &str| circuit.step(Epoch(1), 0, &BTreeMap::from([(ObjectId(0), Delta(parse("k int8, v int8", text)))]));
     assert_eq!(step("1 7 +1\n1 9 +1\n1 9 -1").unwrap().delta.0.len(), 1);
     assert_eq!(step("1 7 -1").unwrap_err().report().sqlstate.0, "XX001");

@@ -7,6 +7,7 @@ use datafusion::logical_expr::Operator as Op;
 
 use super::*;
 use crate::dataflow::circuit::Circuit;
+use crate::dataflow::workers::Workers;
 use crate::dataflow::worlds::*;
 use crate::planner::circuit_plan::CircuitPlan;
 use crate::state::{Store, TraceSet};
@@ -118,7 +119,7 @@ fn self_joins() {
 fn left_join() -> impl FnMut(&str, &str) -> String {
     let case = Case { kind: JoinKind::Left, on: vec![(0, 0)], null_equal: false, residual: Residual::None, self_join: false };
     let traces = TraceSet::new(Arc::new(Store::memory()));
-    let mut circuit = Circuit::render(&plan(&case), VIEW, &traces, 0).unwrap();
+    let mut circuit = Circuit::render(&plan(&case), VIEW, &traces, 0, &Workers::one()).unwrap();
     let mut epoch = Epoch(0);
     move |left, right| {
         epoch = epoch.next();
@@ -143,7 +144,7 @@ fn padding_comes_and_goes_with_the_weight_of_matches() {
 #[test]
 fn an_inconsistent_right_side_is_told() {
     let case = Case { kind: JoinKind::Left, on: vec![(0, 0)], null_equal: false, residual: Residual::None, self_join: false };
-    let mut circuit = Circuit::render(&plan(&case), VIEW, &TraceSet::new(Arc::new(Store::memory())), 0).unwrap();
+    let mut circuit = Circuit::render(&plan(&case), VIEW, &TraceSet::new(Arc::new(Store::memory())), 0, &Workers::one()).unwrap();
     let inputs = BTreeMap::from([(ObjectId(1), Delta(parse("k int8, v int8", "1 7 -1")))]);
     let error = circuit.step(Epoch(1), 0, &inputs).unwrap_err();
     assert_eq!(error.report().sqlstate.0, "XX001");

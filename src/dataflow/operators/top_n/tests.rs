@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::dataflow::circuit::Circuit;
+use crate::dataflow::workers::Workers;
 use crate::dataflow::worlds::*;
 use crate::planner::circuit_plan::CircuitPlan;
 use crate::state::{Store, TraceSet};
@@ -90,7 +91,7 @@ fn rows_behind_the_limit_are_forgotten_where_none_is_taken_back() {
             *append_only = true;
         }
         let traces = TraceSet::new(Arc::new(Store::memory()));
-        let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).unwrap();
+        let mut circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).unwrap();
         let (mut all, mut shown) = (Rel::new(), Printed::new());
         for epoch in 0..40 {
             let mut change = Rel::new();
@@ -109,7 +110,8 @@ fn rows_behind_the_limit_are_forgotten_where_none_is_taken_back() {
 
 #[test]
 fn an_inconsistent_input_is_told() {
-    let mut circuit = Circuit::render(&plan(&[0], &[], 1, false), VIEW, &TraceSet::new(Arc::new(Store::memory())), 0).unwrap();
+    let mut circuit =
+        Circuit::render(&plan(&[0], &[], 1, false), VIEW, &TraceSet::new(Arc::new(Store::memory())), 0, &Workers::one()).unwrap();
     let inputs = BTreeMap::from([(ObjectId(0), Delta(parse("k int8, v int8, w int8", "1 7 1 -1")))]);
     let error = circuit.step(Epoch(1), 0, &inputs).unwrap_err();
     assert_eq!(error.report().sqlstate.0, "XX001");

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::Operator as Op;
 
 use crate::dataflow::circuit::Circuit;
+use crate::dataflow::workers::Workers;
 use crate::dataflow::worlds::*;
 use crate::planner::circuit_plan::{AggregateCall, AggregateFunction as F, CircuitPlan, Windows};
 use crate::state::{Store, TraceSet};
@@ -89,7 +90,7 @@ fn which_windows_have_rows() {
 fn a_record_is_kept_for_a_slide() {
     let traces = TraceSet::new(Arc::new(Store::memory()));
     let plan = plan(growing(0, "k v s"), &[0], Windows { slide: 5, count: 40 }, vec![call(F::CountStar, 0, DataType::Int64)]);
-    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0).unwrap();
+    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).unwrap();
     let rows: Rel = (0..6).map(|n| (vec![Some(n % 2), None, Some(n / 2 * 1000)], 1)).collect();
     let inputs = BTreeMap::from([(ObjectId(0), Delta(zset(&columns("k v s"), &rows)))]);
     assert_eq!(circuit.step(Epoch(1), 0, &inputs).unwrap().delta.0.len(), 6 * 40);
