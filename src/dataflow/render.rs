@@ -223,7 +223,8 @@ fn operator(plan: &CircuitPlan, slots: &mut Slots) -> Result<Box<dyn Operator>, 
         CircuitPlan::Unnest { column, schema, .. } => Box::new(Unnest::new(*column, schema.clone())),
         CircuitPlan::Join { left, right, kind, on, null_equal, residual, schema } => {
             let (null_equal, residual, schema) = (*null_equal, residual.clone(), schema.clone());
-            let spec = JoinSpec { kind: *kind, on: on.clone(), null_equal, residual, schema };
+            let append_only = (left.is_append_only(), right.is_append_only());
+            let spec = JoinSpec { kind: *kind, on: on.clone(), null_equal, residual, schema, append_only };
             Box::new(Join::new(spec, &left.schema(), &right.schema(), slots)?)
         }
         CircuitPlan::Aggregate { input, group, windows, calls, schema } => {

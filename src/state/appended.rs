@@ -16,7 +16,6 @@ use crate::zset::text::print;
 
 use super::body::Body;
 use super::error::StateError;
-use super::fixed_rows::FixedRows;
 use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
@@ -72,7 +71,7 @@ impl Appended {
         if delta.is_empty() {
             return Ok(());
         }
-        let body = |rows: RecordBatch| Ok::<_, StateError>(Arc::new(Body::new(Arc::new(FixedRows::new(&rows, &[])?), shelf.clone())));
+        let body = |rows: RecordBatch| Ok::<_, StateError>(Arc::new(Body::new(Arc::new(shelf.fixed(&rows)?), shelf.clone())));
         let last = now.chunks.last().filter(|last| last.len() + delta.len() <= SMALL);
         match last {
             Some(last) => {

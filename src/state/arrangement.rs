@@ -11,6 +11,8 @@
 //! - `ByRow`: for the sides of joins, where one key may have a million rows. As long as rows only come, a row lies beside
 //!   its equals and nobody looks for them. When the first row is taken back, a table of all rows by the hash of all their
 //!   columns is made, and from then on each distinct row is there once.
+//! - `Never`: rows only come, or are taken away by their places. Nobody wants a row whole but who gathers it: of a column of few
+//!   texts each is there once ([`super::dictionary`]).
 //!
 //! A sum of zero leaves the chain; a sum below zero is kept like any other weight. Chunks that have lost half of their
 //! rows are written anew, small deltas fill up a last chunk.

@@ -72,7 +72,7 @@ impl Body {
     /// Rows `from..from + length`, from memory or from the store.
     pub fn part(&self, from: usize, length: usize) -> Result<RecordBatch, StateError> {
         match self.rows() {
-            Some(rows) => Ok(rows.rows.slice(from, length)),
+            Some(rows) => rows.part(from, length),
             None => self.shelf.rows(self.stored_number()?, from, length),
         }
     }
@@ -84,6 +84,14 @@ impl Body {
     /// The rows, read from the store.
     pub fn read(&self) -> Result<Arc<FixedRows>, StateError> {
         Ok(Arc::new(self.shelf.chunk(self.stored_number()?, self.len)?))
+    }
+
+    /// The rows, read from the store as they stay in memory.
+    pub fn read_to_stay(&self) -> Result<Arc<FixedRows>, StateError> {
+        match self.shelf.has_dictionaries() {
+            true => Ok(Arc::new(self.shelf.fixed(&self.part(0, self.len)?)?)),
+            false => self.read(),
+        }
     }
 
     pub fn bytes(&self) -> usize {

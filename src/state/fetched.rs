@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 
+use super::column::gather;
 use super::error::StateError;
 use super::fixed_rows::FixedRows;
 use super::page::PAGE;
@@ -45,8 +45,7 @@ impl Fetched {
             self.places.insert((*chunk, *row), (self.parts.len() as u32, picks.len() as u32 - 1));
         }
         let column = |column: usize| -> Result<ArrayRef, StateError> {
-            let arrays: Vec<_> = used.iter().map(|rows| rows.rows.column(column).as_ref()).collect();
-            Ok(interleave(&arrays, &picks)?)
+            gather(&used.iter().map(|rows| rows.column(column)).collect::<Vec<_>>(), &picks)
         };
         let columns = (0..schema.fields().len()).map(column).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(picks.len()));

@@ -15,6 +15,8 @@ mod body;
 mod budget;
 pub mod cells;
 pub mod checkpoint;
+mod column;
+mod dictionary;
 mod directory;
 pub mod error;
 pub mod family;

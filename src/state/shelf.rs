@@ -14,13 +14,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 
 use crate::types::{ObjectId, TraceId};
 
 use super::blob::{Blob, part_from};
 use super::blobs::Blobs;
 use super::budget::Budget;
+use super::column::Column;
+use super::dictionary::Dictionaries;
 use super::error::StateError;
 use super::family::Family;
 use super::fetched::{Fetched, Pages};
@@ -50,6 +52,8 @@ pub struct Shelf {
     evicted: AtomicUsize,
     found: AtomicU64,
     read: AtomicU64,
+    /// By column, where its texts may go; none where texts stay with their rows.
+    dictionaries: Dictionaries,
 }
 
 /// How often a page was wanted of rows that are not in memory.
@@ -75,7 +79,30 @@ impl Shelf {
         let (found, read) = (AtomicU64::default(), AtomicU64::default());
         let (resident, evicted) = (AtomicUsize::default(), AtomicUsize::default());
         let (hashed, key) = (key.is_some(), key.unwrap_or_default().into());
-        Shelf { store, id, schema, key, hashed, budget, blobs, resident, evicted, found, read }
+        Shelf { store, id, schema, key, hashed, budget, blobs, resident, evicted, found, read, dictionaries: Vec::new() }
+    }
+
+    /// Dictionaries for the columns that may have one. For rows that are seldom wanted whole.
+    pub fn dictionaries(&self) -> Dictionaries {
+        let of = |(place, field): (usize, &Arc<Field>)| {
+            let wanted = Column::may_have_numbers(field.data_type()) && !self.key.contains(&place);
+            wanted.then(Arc::default)
+        };
+        self.schema.fields().iter().enumerate().map(of).collect()
+    }
+
+    /// The same shelf, where a column of few texts has each once.
+    pub fn with(self, dictionaries: Dictionaries) -> Shelf {
+        Shelf { dictionaries, ..self }
+    }
+
+    pub fn has_dictionaries(&self) -> bool {
+        !self.dictionaries.is_empty()
+    }
+
+    /// Rows as they stay in memory.
+    pub fn fixed(&self, rows: &RecordBatch) -> Result<FixedRows, StateError> {
+        FixedRows::new(rows, &self.key, &self.dictionaries)
     }
 
     pub fn id(&self) -> TraceId {
@@ -115,8 +142,10 @@ impl Shelf {
         };
     }
 
+    /// Bytes of rows in memory, and of the texts that the shards share.
     pub fn resident_bytes(&self) -> usize {
-        self.resident.load(Ordering::Relaxed)
+        let shared = self.dictionaries.iter().flatten().filter(|_| self.id.shard == 0);
+        self.resident.load(Ordering::Relaxed) + shared.map(|dictionary| dictionary.bytes()).sum::<usize>()
     }
 
     pub fn evicted_bytes(&self) -> usize {
@@ -300,7 +329,7 @@ impl Blob for ChunkParts {
     fn parts(self: Box<Self>, put: &mut dyn FnMut(&[u8]) -> Result<(), StateError>) -> Result<(), StateError> {
         let length = self.rows.len();
         for start in (0..length).step_by(PAGE) {
-            put(&page::to_bytes(&self.rows.rows.slice(start, PAGE.min(length - start)))?)?;
+            put(&page::to_bytes(&self.rows.part(start, PAGE.min(length - start))?)?)?;
         }
         match self.hashed {
             true => put(&self.rows.keys.hashes().iter().flat_map(|hash| hash.to_be_bytes()).collect::<Vec<u8>>()),

@@ -13,6 +13,7 @@ use super::arrangement::{Arrangement, Find};
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::cells::{self, Cells};
+use super::dictionary::Dictionaries;
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
@@ -40,6 +41,8 @@ pub struct TraceSet {
     forgotten: Arc<Mutex<BTreeSet<ObjectId>>>,
     budget: Arc<Budget>,
     blobs: Arc<Blobs>,
+    /// Of the traces whose rows have texts in common, by the number of their first shard.
+    dictionaries: Arc<Mutex<BTreeMap<TraceId, Dictionaries>>>,
 }
 
 struct Member {
@@ -115,7 +118,7 @@ impl TraceSet {
     /// Traces that may take so many bytes of memory.
     pub fn within(store: Arc<Store>, bytes: usize) -> TraceSet {
         let (budget, blobs) = (Arc::new(Budget::new(bytes)), Arc::new(Blobs::new(store.clone())));
-        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, blobs }
+        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, blobs, dictionaries: Arc::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -161,9 +164,11 @@ impl TraceSet {
     /// the same arrangement.
     pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
         let known = |state: &State| if let State::Arrangement(arrangement) = state { Some(arrangement.clone()) } else { None };
-        self.member(id, Arrangement::form(&schema, key, find), known, State::Arrangement, |stored| match stored {
-            true => Arrangement::load(self.shelf(id, schema, Some(key)), find),
-            false => Ok(Arrangement::new(self.shelf(id, schema, Some(key)), find)),
+        self.member(id, Arrangement::form(&schema, key, find), known, State::Arrangement, |stored| {
+            let shelf = self.shelf(id, schema, Some(key));
+            // Whole rows are wanted where their equals are looked for.
+            let shelf = if find == Find::Never { self.with_dictionaries(shelf) } else { shelf };
+            if stored { Arrangement::load(shelf, find) } else { Ok(Arrangement::new(shelf, find)) }
         })
     }
 
@@ -175,6 +180,12 @@ impl TraceSet {
             let rows = if stored { appended::Rows::load(schema, shelf)? } else { appended::Rows::new(schema, shelf) };
             Ok(Appended::new(id, rows))
         })
+    }
+
+    /// The shelf with the dictionaries that all shards of its trace share.
+    fn with_dictionaries(&self, shelf: Shelf) -> Shelf {
+        let shared = self.dictionaries().entry(shelf.id().of_shard(0)).or_insert_with(|| shelf.dictionaries()).clone();
+        shelf.with(shared)
     }
 
     fn shelf(&self, id: TraceId, schema: SchemaRef, key: Option<&[usize]>) -> Shelf {
@@ -231,6 +242,7 @@ impl TraceSet {
     fn forget(&self, object: ObjectId) -> BTreeMap<TraceId, Member> {
         let traces = TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX);
         self.forgotten().insert(object);
+        self.dictionaries().retain(|id, _| id.object != object);
         self.members().extract_if(traces, |_, _| true).collect()
     }
 
@@ -422,6 +434,10 @@ impl TraceSet {
 
     fn forgotten(&self) -> MutexGuard<'_, BTreeSet<ObjectId>> {
         self.forgotten.lock().expect("no thread panics while it holds the set of forgotten objects")
+    }
+
+    fn dictionaries(&self) -> MutexGuard<'_, BTreeMap<TraceId, Dictionaries>> {
+        self.dictionaries.lock().expect("no thread panics while it holds the set of dictionaries")
     }
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {

@@ -152,8 +152,8 @@ async fn who_waits_for_a_commit_does_not_wait_for_its_interval() {
     let folder = tempfile::tempdir().unwrap();
     let (data, folder) = (folder.path().join("data"), folder.path());
     let floe = Floe::open(&data).await;
-    let seldom = lake(folder, "'append-only'").replace("'5 ms'", "'10 min'");
-    floe.sql(&format!("CREATE TABLE t (n INT); CREATE SINK s AS SELECT n FROM t {seldom}")).await;
+    let seldom = lake(folder, "'upsert', primary_key = 'n'").replace("'5 ms'", "'10 min'");
+    floe.sql(&format!("CREATE TABLE t (n INT PRIMARY KEY); CREATE SINK s AS SELECT n FROM t {seldom}")).await;
     for n in 0..3 {
         let asked = floe.sql(&format!("INSERT INTO t VALUES ({n}); CHECKPOINT")).await;
         assert_eq!(asked.len(), 0);

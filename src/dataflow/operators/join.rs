@@ -44,6 +44,8 @@ pub struct JoinSpec {
     pub null_equal: bool,
     pub residual: Option<ScalarExpr>,
     pub schema: SchemaRef,
+    /// Whether rows of the left, and of the right, only come.
+    pub append_only: (bool, bool),
 }
 
 pub struct Join {
@@ -73,7 +75,9 @@ impl Join {
         }
         let key_schema = Schema::new(left_key.iter().map(|c| left.field(*c).clone()).collect::<Vec<_>>());
         let codec = if spec.on.is_empty() { None } else { Some(RowCodec::new(key_schema.into())?) };
-        let (left, right) = (slots.arrangement(left, &left_key, Find::ByRow)?, slots.arrangement(right, &right_key, Find::ByRow)?);
+        let find = |append_only| if append_only { Find::Never } else { Find::ByRow };
+        let left = slots.arrangement(left, &left_key, find(spec.append_only.0))?;
+        let right = slots.arrangement(right, &right_key, find(spec.append_only.1))?;
         let degrees = if spec.kind == JoinKind::Left && spec.residual.is_none() { Some(slots.records(DEGREE)?) } else { None };
         Ok(Join { spec, left, right, codec, degrees })
     }

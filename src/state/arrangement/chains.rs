@@ -68,9 +68,14 @@ impl Rows {
 
     /// With [`Find::ByRow`]: makes rows findable by all their columns, each distinct row once, and chains walkable both
     /// ways.
+    ///
+    /// # Errors
+    /// With [`Find::Never`].
     pub(super) fn index_whole_rows(&mut self) -> Result<(), StateError> {
-        if self.whole.is_some() || self.find == Find::ByKey {
-            return Ok(());
+        match self.find {
+            Find::ByRow if self.whole.is_none() => {}
+            Find::ByRow | Find::ByKey => return Ok(()),
+            Find::Never => return Err(StateError::Misuse("a row was taken back where rows only come".to_string())),
         }
         self.thaw_all()?;
         let mut links = Vec::with_capacity(self.live);

@@ -37,7 +37,7 @@ impl Arrangement {
         };
         let whole = KeyColumns::new(delta.rows().columns(), delta.len())?;
         let hashes = match find {
-            Find::ByRow => whole.hashes(),
+            Find::ByRow | Find::Never => whole.hashes(),
             Find::ByKey => {
                 let key: Vec<_> = key.iter().map(|column| delta.column(*column).clone()).collect();
                 KeyColumns::new(&key, delta.len())?.hashes()

@@ -118,13 +118,13 @@ impl View {
 
     /// What is there of the chunk, whose rows those are.
     pub fn all(&self, rows: &FixedRows) -> Result<ZSet, StateError> {
-        self.there(rows.rows.clone(), 0)
+        self.there(rows.all()?, 0)
     }
 }
 
 impl Chunk {
     pub fn new(rows: &ZSet, shelf: &Arc<Shelf>) -> Result<Chunk, StateError> {
-        let fixed = Arc::new(FixedRows::new(rows.rows(), shelf.key())?);
+        let fixed = Arc::new(shelf.fixed(rows.rows())?);
         let mut chunk = Chunk::over(Body::new(fixed.clone(), shelf.clone()), Some(fixed));
         for (row, weight) in rows.weights().values().iter().enumerate().filter(|(_, weight)| **weight != 1) {
             chunk.set_weight(row, *weight);
@@ -212,8 +212,8 @@ impl Chunk {
     pub fn extend(&mut self, more: &ZSet) -> Result<(), StateError> {
         let rows = self.resident.as_ref().ok_or_else(|| StateError::Misuse("a chunk that is filled up is in memory".to_string()))?;
         let weights: Int64Array = (0..self.len()).map(|row| Some(self.weight(row))).collect();
-        let these = ZSet::new(rows.rows.clone(), weights);
-        let all = ZSet::concat(&rows.rows.schema(), [&these, more])?;
+        let these = ZSet::new(rows.all()?, weights);
+        let all = ZSet::concat(&these.schema(), [&these, more])?;
         let mut longer = Chunk::new(&all, self.body().shelf())?;
         std::mem::swap(&mut longer.next, &mut self.next);
         std::mem::swap(&mut longer.previous, &mut self.previous);

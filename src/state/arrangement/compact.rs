@@ -31,10 +31,7 @@ impl Rows {
             return Ok(());
         }
         let key_hashes = rows.keys.hashes();
-        let whole_hashes = match self.find {
-            Find::ByRow => rows.whole()?.hashes(),
-            Find::ByKey => Vec::new(),
-        };
+        let whole_hashes = if self.whole.is_some() { rows.whole()?.hashes() } else { Vec::new() };
         for row in chunk.live_positions() {
             let at = RowAt { chunk: number, row: row as u32 };
             self.negative -= usize::from(self.chunk(at)?.weight(row) < 0);

@@ -200,7 +200,7 @@ impl Rows {
     pub fn hold(&mut self, number: u32) -> Result<(), StateError> {
         let chunk = self.chunk_mut(number)?;
         if chunk.resident().is_none() {
-            let rows = chunk.body().read()?;
+            let rows = chunk.body().read_to_stay()?;
             chunk.hold(rows);
             self.evicted -= 1;
         }

@@ -43,7 +43,7 @@ impl Rows {
         }
         let by = match self.find {
             Find::ByKey => By::Key,
-            Find::ByRow => By::Row,
+            Find::ByRow | Find::Never => By::Row,
         };
         let mut cold: HashMap<u64, Vec<RowAt>> = HashMap::new();
         for (position, at) in self.find_cold(by, hashes)? {

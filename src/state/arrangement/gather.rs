@@ -1,10 +1,10 @@
 //! Rows gathered from chunks, column by column.
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 
+use crate::state::column;
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
 use crate::zset::ZSet;
@@ -70,9 +70,8 @@ impl<'a> Picks<'a> {
         Ok(Picks { used, picks, weights })
     }
 
-    fn column(&self, column: usize) -> Result<ArrayRef, StateError> {
-        let arrays: Vec<_> = self.used.iter().map(|rows| rows.rows.column(column).as_ref()).collect();
-        Ok(interleave(&arrays, &self.picks)?)
+    fn column(&self, place: usize) -> Result<ArrayRef, StateError> {
+        column::gather(&self.used.iter().map(|rows| rows.column(place)).collect::<Vec<_>>(), &self.picks)
     }
 }
 

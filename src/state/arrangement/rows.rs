@@ -25,6 +25,8 @@ pub enum Find {
     ByKey,
     /// By a table of all rows: a key may have very many.
     ByRow,
+    /// Not at all: rows only come, or are taken away by their places.
+    Never,
 }
 
 pub struct Rows {
@@ -111,7 +113,7 @@ impl Rows {
 
     /// The chunk is another one than readers have seen. Nobody reads the sides of joins.
     pub(super) fn touch(&mut self, number: u32) {
-        if self.find == Find::ByRow || self.unseen.last() == Some(&number) {
+        if self.find != Find::ByKey || self.unseen.last() == Some(&number) {
             return;
         }
         self.unseen.push(number);
@@ -134,7 +136,7 @@ impl Rows {
     /// Whether the delta's rows may lie beside their equals, if they have any.
     pub fn only_grows_by(&self, delta: &ZSet) -> bool {
         let grows = self.whole.is_none() && self.negative == 0 && delta.weights().values().iter().all(|weight| *weight > 0);
-        delta.is_empty() || (grows && self.find == Find::ByRow)
+        delta.is_empty() || (grows && self.find != Find::ByKey)
     }
 
     /// Those rows of a delta, which has none twice, meet what is there: what has their weights then is not there any more
@@ -171,6 +173,8 @@ impl Rows {
             let hash = match self.find {
                 Find::ByKey => rows.keys.hash_of(row),
                 Find::ByRow => rows.whole()?.hash_of(row),
+                // Nothing is found by it.
+                Find::Never => 0,
             };
             let key_hash = self.key_hash(*at, hash, reach)?;
             let weight = self.chunk(*at)?.weight(at.row as usize);
@@ -184,7 +188,7 @@ impl Rows {
     fn key_hash(&self, at: RowAt, hash: u64, reach: &Reach) -> Result<u64, StateError> {
         match self.find {
             Find::ByKey => Ok(hash),
-            Find::ByRow => self.row(reach, at).map(|(rows, row)| rows.keys.hash_of(row)),
+            Find::ByRow | Find::Never => self.row(reach, at).map(|(rows, row)| rows.keys.hash_of(row)),
         }
     }
 

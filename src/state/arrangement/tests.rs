@@ -319,3 +319,63 @@ fn everything_is_under_the_empty_key() {
     assert_eq!(print(&matches.rows.consolidate().unwrap()), "1 +2\n2 +4\n");
     assert!(traces.arrangement(ID, parse("k int8", "").schema(), &[0], Find::ByRow).is_err(), "another key is another form");
 }
+
+/// Rows that only come, and go by their places: with few texts, with many, and with few that become many.
+#[test]
+fn rows_that_nobody_looks_for_are_found_by_key() {
+    for seed in 0..24 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let (memory, evict) = [(usize::MAX, false), (1, true), (usize::MAX, true)][seed as usize % 3];
+        let (mut traces, mut rows) = open(dir.path(), Find::Never, memory);
+        let mut model: Vec<String> = Vec::new();
+        let mut stored = model.clone();
+        let mut next = 0;
+        let mut line = |random: &mut SmallRng, many: bool| {
+            next += 1;
+            let word = match random.random_range(0..20) {
+                0 => "NULL".to_string(),
+                _ if many => format!("text{next}"),
+                few => format!("few{few}"),
+            };
+            format!("{word} {} {next}", text(random.random_range(0..6)))
+        };
+        for step in 0..14 {
+            let many = [false, true, step > 7][seed as usize / 3 % 3];
+            let count = [3, 700, 3000][random.random_range(0..3)];
+            let come: Vec<String> = (0..count).map(|_| line(&mut random, many)).collect();
+            let delta = parse(COLUMNS, &come.iter().map(|line| format!("{line} +1\n")).collect::<String>());
+            match random.random_bool(0.4) {
+                true => {
+                    let keys = parse("k int8", "3 +1\nNULL +1");
+                    let (_, places) = rows.find(keys.rows().columns(), 2).unwrap();
+                    let gone: Vec<RowAt> = places.into_iter().filter(|_| random.random_bool(0.7)).collect();
+                    let numbers = rows.gather(&gone, &[2]).unwrap();
+                    let numbers = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int32Type>(&numbers[0]).values();
+                    model.retain(|line| !line.rsplit(' ').next().and_then(|n| n.parse().ok()).is_some_and(|n: i32| numbers.contains(&n)));
+                    rows.exchange(&gone, &delta).unwrap();
+                }
+                false => rows.insert(&delta).unwrap(),
+            }
+            model.extend(come);
+            if random.random_bool(0.4) {
+                settle(&traces, evict);
+                stored = model.clone();
+            }
+            if random.random_bool(0.2) {
+                drop((traces, rows));
+                (traces, rows) = open(dir.path(), Find::Never, memory);
+                model = stored.clone();
+            }
+            let mut expected: Vec<String> = model.iter().map(|line| format!("{line} +1")).collect();
+            expected.sort();
+            assert_eq!(rows.len(), model.len(), "seed {seed}, step {step}");
+            let keys = parse("k int8", &(0..6u8).map(|key| format!("{} +1\n", text(key))).collect::<String>());
+            let found = print(&rows.lookup(keys.rows().columns(), 6).unwrap().rows);
+            let mut found: Vec<&str> = found.lines().collect();
+            found.sort();
+            assert!(found == expected, "seed {seed}, step {step}: {} rows, {} expected", found.len(), expected.len());
+        }
+        assert!(rows.insert(&parse(COLUMNS, "few1 3 1 -1")).is_err(), "a row is taken back");
+    }
+}

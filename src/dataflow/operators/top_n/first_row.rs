@@ -33,7 +33,7 @@ impl FirstRow {
     /// Of a limit of one and an input that only grows.
     pub fn new(spec: TopNSpec, input: &SchemaRef, slots: &mut Slots) -> Result<FirstRow, DataflowError> {
         let order = RowOrder::new(&spec.order, input)?;
-        let rows = slots.arrangement(input, &spec.partition, Find::ByRow)?;
+        let rows = slots.arrangement(input, &spec.partition, Find::Never)?;
         Ok(FirstRow { spec, order, rows })
     }
 
