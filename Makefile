@@ -7,7 +7,7 @@ help:
 	@echo "make demo             builds floe and shows it at work, without any other service"
 	@echo "make check            format, lint and the map: the whole ritual before a commit"
 	@echo "make test             all tests, with PostgreSQL, Kafka, Debezium, S3 and an Iceberg catalog of their own"
-	@echo "make torture          floe killed and failed at every place where it can be, each time audited: hours"
+	@echo "make torture          floe killed and failed at every place where it can be, each time audited: an hour"
 	@echo "make bench            all measurements of docs/benchmarks.md, each answer checked against DuckDB's"
 	@echo "make slt FILE=f.slt SERVER=127.0.0.1:4566    a sqllogictest file against a server that runs"
 	@echo "make services         starts the test services and leaves them running"

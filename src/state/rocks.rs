@@ -149,6 +149,10 @@ impl Backend for Rocks {
         // No memtable_insert_hint_per_batch: when writers meet, it puts a range and a key of one batch into each other's
         // lists, and what was taken away is there again.
         self.db.write_opt(batch, &options).map_err(failed)?;
+        if !sync {
+            // Out of this process: see the log's option.
+            self.db.flush_wal(false).map_err(failed)?;
+        }
         self.take_back_space(deleted)
     }
 
@@ -199,6 +203,11 @@ fn options(buffers: usize) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
+    // The log is written when it is synced, or told to be. RocksDB has an error of such a log end the database. After one of its
+    // own it goes on by itself as soon as the disk has room: it writes the families' tables, one after the other, without the
+    // batch that failed, which the log may have all the same. A crash then, and the next start does that batch again in some
+    // families and not in the others.
+    options.set_manual_wal_flush(true);
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(LOG_BYTES);
