@@ -60,8 +60,9 @@ pub fn rounds(seed: u64) -> Vec<Round> {
             for time in [1, 4] {
                 let once = matches!(meaning(*point), Meaning::StopsStart | Meaning::AtTheEnd)
                     || ["backfill.", "definition.", "drop."].iter().any(|start| point.name().starts_with(start));
-                // The share of each change: every point meets every fate the first time that it is reached.
-                if time > 1 && (once || !everything()) {
+                // The share of each change: every point is killed at once, and meets half of the other fates.
+                let share = time == 1 && (which == 0 || (number + which).is_multiple_of(2));
+                if (time > 1 && once) || !(share || everything()) {
                     continue;
                 }
                 let seed = seed.wrapping_add(1000 * number as u64 + 10 * which as u64 + time);
