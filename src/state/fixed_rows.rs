@@ -34,7 +34,7 @@ impl FixedRows {
         let lying = rows.project(&values)?;
         let held = lying.get_array_memory_size();
         let needed: usize = lying.columns().iter().filter_map(|column| column.to_data().get_slice_memory_size().ok()).sum();
-        let bytes: usize = columns.iter().map(|column| if let Column::Numbers { .. } = column { column.bytes() } else { 0 }).sum();
+        let bytes: usize = columns.iter().map(Column::number_bytes).sum();
         match held > 2 * needed + SMALL {
             true => {
                 let all = UInt32Array::from_iter_values(0..rows.num_rows() as u32);
