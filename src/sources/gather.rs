@@ -88,6 +88,7 @@ impl Gather {
         &mut self.builder
     }
 
+    #[inline]
     pub fn records(&self) -> usize {
         self.records
     }

@@ -1,7 +1,7 @@
 //! A stretch of text that stands between two values record after record, compared eight bytes at a time.
 
-/// More words than a name with its quotes, comma and colon has; longer texts are compared as a whole.
-const WORDS: usize = 4;
+/// More words than a name or two with their quotes, commas and colons have; longer texts are compared as a whole.
+const WORDS: usize = 6;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glue {
@@ -25,20 +25,23 @@ impl Glue {
         self.text.len()
     }
 
-    /// Whether the text stands at that place. It never has a NUL in it, and so never goes on past the last byte.
+    /// Whether the text stands at that place.
     #[inline]
     pub fn stands_at(&self, bytes: &[u8], at: usize) -> bool {
-        match self.words.get(..self.count) {
-            Some(words) => {
-                let mut at = at;
-                words.iter().all(|(text, mask)| {
-                    let there = word(bytes, at);
-                    at += 8;
-                    (there ^ text) & mask == 0
-                })
-            }
-            None => bytes.get(at..).is_some_and(|rest| rest.starts_with(&self.text)),
+        let Some(words) = self.words.get(..self.count) else { return self.stands_whole(bytes, at) };
+        let Some(there) = bytes.get(at..at + 8 * words.len()) else { return self.stands_whole(bytes, at) };
+        let there = there.as_chunks::<8>().0;
+        let mut other = 0;
+        for (number, (text, mask)) in words.iter().enumerate() {
+            other |= (u64::from_le_bytes(there[number]) ^ text) & mask;
         }
+        other == 0
+    }
+
+    /// [`Glue::stands_at`] for long texts, and for the last ones of a block.
+    #[inline(never)]
+    fn stands_whole(&self, bytes: &[u8], at: usize) -> bool {
+        bytes.get(at..).is_some_and(|rest| rest.starts_with(&self.text))
     }
 }
 

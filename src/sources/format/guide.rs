@@ -4,9 +4,9 @@
 //! values (names, colons, braces, the whole schema of a Connect message) then comes again byte for byte. A [`Path`]
 //! remembers it: a record that follows a path costs a comparison for each stretch and one reading for each value.
 //!
-//! So do words that nobody reads, such as the name of the table that a change log repeats: at first they are taken for a
-//! part of the stretch around them. The first record in which one is another shows that it is a value, and the path is made
-//! anew.
+//! So do some values: the name of the table that a change log repeats, the number of an event's kind. Short texts and small
+//! numbers are taken for a part of the stretch around them at first, and their column gets what they were. The first record in
+//! which one is another shows that it is a value, and the path is made anew.
 //!
 //! A record that leaves every path is a surprise: it is read the general way, and if it is a good one its form becomes a
 //! path too. So what is accepted, and what it means, is what the general way says; a path only gets there sooner. The
@@ -77,8 +77,9 @@ impl Guide {
         }
         for at in 0..self.paths.len() {
             let path = &self.paths[at];
+            let Some(first) = path.opens(bytes, from) else { continue };
             builder.turn_to(path.kind, &self.kinds[path.kind]);
-            match path.follow((bytes, from, end), builder, &mut any) {
+            match path.follow((bytes, first, end), builder, &mut any) {
                 Ok(end) => {
                     builder.keep_but(path.op, &path.missing);
                     self.count(at);
@@ -141,7 +142,7 @@ impl Guide {
             {
                 structs.push(column);
             }
-            let same = value.filter(|value| reading == Reading::Skip && is_word(value)).map(Into::into);
+            let same = value.filter(|value| is_word(value)).map(Into::into);
             known.push(Known { before: before.into(), reading, kept, same });
             end = leaf.end;
         }
@@ -194,10 +195,16 @@ impl Guide {
     }
 }
 
-/// Whether a value may well be the same in every record: a short text, or a word such as null.
+/// Whether a value may well be the same in every record: a short text, a small number, or a word such as null.
 fn is_word(value: &[u8]) -> bool {
     const LONGEST: usize = 64;
-    value.len() <= LONGEST && matches!(value.first(), Some(b'"' | b'n' | b't' | b'f'))
+    const LONGEST_NUMBER: usize = 4;
+    let longest = match value.first() {
+        Some(b'"' | b'n' | b't' | b'f') => LONGEST,
+        Some(b'0'..=b'9') => LONGEST_NUMBER,
+        _ => 0,
+    };
+    value.len() <= longest
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A value in a record's text, and what is done with it.
 
+use super::temporal::{FIRST_MICROS, LAST_MICROS};
 use super::wire::{Unit, Wire};
 use crate::types::SqlType;
 
@@ -33,9 +34,11 @@ impl From<usize> for Place {
 /// general way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
+    /// A whole number in that range, of units of which the column counts so many: microseconds of a second, for instance.
     Integer {
         least: i64,
         most: i64,
+        unit: i64,
     },
     /// At most so many bytes.
     Text {
@@ -43,10 +46,6 @@ pub enum Form {
     },
     /// A text of date and time.
     Timestamp,
-    /// A number of units of so many microseconds since 1970.
-    Instant {
-        unit: i64,
-    },
     /// Digits with a point, of a column of this scale; its unscaled values are below the bound.
     Decimal {
         scale: i8,
@@ -59,16 +58,16 @@ impl Form {
     /// The form in which a value of the type comes in this reading.
     pub fn of(sql_type: &SqlType, wire: &Wire) -> Form {
         match (sql_type, wire) {
-            (SqlType::SmallInt, Wire::Plain) => Form::Integer { least: i16::MIN.into(), most: i16::MAX.into() },
-            (SqlType::Integer, Wire::Plain) => Form::Integer { least: i32::MIN.into(), most: i32::MAX.into() },
-            (SqlType::BigInt, Wire::Plain) => Form::Integer { least: i64::MIN, most: i64::MAX },
+            (SqlType::SmallInt, Wire::Plain) => Form::Integer { least: i16::MIN.into(), most: i16::MAX.into(), unit: 1 },
+            (SqlType::Integer, Wire::Plain) => Form::Integer { least: i32::MIN.into(), most: i32::MAX.into(), unit: 1 },
+            (SqlType::BigInt, Wire::Plain) => Form::Integer { least: i64::MIN, most: i64::MAX, unit: 1 },
             (SqlType::Text | SqlType::Varchar(None), Wire::Plain) => Form::Text { most: usize::MAX },
             (SqlType::Varchar(Some(limit)), Wire::Plain) => Form::Text { most: *limit as usize },
             (SqlType::Timestamp | SqlType::TimestampTz, Wire::Plain) => Form::Timestamp,
             (SqlType::Timestamp | SqlType::TimestampTz, Wire::Timestamp(unit)) => match unit {
-                Unit::Seconds => Form::Instant { unit: 1_000_000 },
-                Unit::Millis => Form::Instant { unit: 1_000 },
-                Unit::Micros => Form::Instant { unit: 1 },
+                Unit::Seconds => Form::instant(1_000_000),
+                Unit::Millis => Form::instant(1_000),
+                Unit::Micros => Form::instant(1),
                 Unit::Nanos => Form::Any,
             },
             (SqlType::Numeric { precision, scale }, Wire::Plain) => {
@@ -77,6 +76,11 @@ impl Form {
             }
             _ => Form::Any,
         }
+    }
+
+    /// A number of units of so many microseconds since 1970.
+    fn instant(unit: i64) -> Form {
+        Form::Integer { least: FIRST_MICROS / unit, most: LAST_MICROS / unit, unit }
     }
 }
 

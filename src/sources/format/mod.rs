@@ -25,6 +25,7 @@ pub mod plain;
 pub mod record;
 pub mod scalar;
 pub mod sizes;
+pub mod step;
 pub mod temporal;
 pub mod usual;
 pub mod walk;

@@ -11,6 +11,10 @@ pub const MICROS_PER_DAY: i64 = 86_400_000_000;
 const FIRST_DAY: i64 = days_from_civil(MIN_YEAR, 1, 1);
 const LAST_DAY: i64 = days_from_civil(MAX_YEAR, 12, 31);
 
+/// The range of timestamps in microseconds since 1970; the first is a whole second, the last one is behind one.
+pub const FIRST_MICROS: i64 = FIRST_DAY * MICROS_PER_DAY;
+pub const LAST_MICROS: i64 = (LAST_DAY + 1) * MICROS_PER_DAY - 1;
+
 pub type Problem = &'static str;
 
 pub const INFINITE: Problem = "infinity, which floe's dates and timestamps do not have";
@@ -46,9 +50,7 @@ pub fn checked_days(days: i64) -> Result<i32, Problem> {
 /// Microseconds since 1970, checked to be a timestamp floe holds.
 #[inline]
 pub fn checked_micros(micros: i64) -> Result<i64, Problem> {
-    const FIRST: i64 = FIRST_DAY * MICROS_PER_DAY;
-    const END: i64 = (LAST_DAY + 1) * MICROS_PER_DAY;
-    if (FIRST..END).contains(&micros) { Ok(micros) } else { Err(OUT_OF_RANGE) }
+    if (FIRST_MICROS..=LAST_MICROS).contains(&micros) { Ok(micros) } else { Err(OUT_OF_RANGE) }
 }
 
 /// Microseconds since midnight, 0 to 24:00:00.

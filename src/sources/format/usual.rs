@@ -6,9 +6,10 @@
 
 use super::glue::word;
 use super::temporal::{MICROS_PER_DAY, days_from_civil, days_in_month};
+use super::walk::plain_run;
 
 /// A whole number of at most 18 digits.
-#[inline]
+#[inline(always)]
 pub fn integer(bytes: &[u8]) -> Option<(i64, usize)> {
     let negative = bytes.first() == Some(&b'-');
     let start = usize::from(negative);
@@ -48,6 +49,21 @@ pub fn whole_number(bytes: &[u8]) -> Option<usize> {
     }
     let goes_on = matches!(bytes.get(at), Some(b'.' | b'e' | b'E'));
     (at > start && !goes_on && (at == start + 1 || bytes[start] != b'0')).then_some(at)
+}
+
+/// The length up to which every whole number is in the range, a sign counted in.
+pub fn safe_length(least: i64, most: i64) -> usize {
+    (1..=18u32).take_while(|digits| least <= 1 - 10i64.pow(*digits) && most >= 10i64.pow(*digits) - 1).count()
+}
+
+/// A text of at most so many bytes without an escape in it; its length with the quotes.
+#[inline]
+pub fn text(bytes: &[u8], most: usize) -> Option<(&[u8], usize)> {
+    let inner = bytes.get(1..).filter(|_| bytes[0] == b'"')?;
+    let run = plain_run(inner);
+    let (text, behind) = inner.split_at_checked(run.length)?;
+    let good = behind.first() == Some(&b'"') && run.length <= most && (run.ascii || std::str::from_utf8(text).is_ok());
+    good.then_some((text, run.length + 2))
 }
 
 const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
@@ -101,8 +117,17 @@ pub fn decimal(bytes: &[u8]) -> Option<(i64, u32, usize)> {
     Some((if negative { -number } else { number }, fraction as u32, at))
 }
 
+/// [`decimal`] as the unscaled value of a column of this scale, within the bound.
+#[inline]
+pub fn unscaled(bytes: &[u8], scale: i8, bound: i64) -> Option<(i64, usize)> {
+    let (digits, fraction, length) = decimal(bytes)?;
+    let more = u32::try_from(scale).ok()?.checked_sub(fraction)?;
+    let unscaled = digits.checked_mul(10i64.checked_pow(more)?)?;
+    (-bound < unscaled && unscaled < bound).then_some((unscaled, length))
+}
+
 /// `"2026-01-02 03:04:05"`, with `T` in the middle and a fraction of up to six digits too, and with no other zone than
-/// `Z`: microseconds since 1970.
+/// `Z`: microseconds since 1970. Years of four digits are all in the range of timestamps.
 pub fn timestamp(bytes: &[u8]) -> Option<(i64, usize)> {
     let text = bytes.first_chunk::<20>()?;
     let number = |from: usize, digits: usize| {
@@ -211,6 +236,26 @@ mod tests {
             ("1234567890.123456789", None),
         ] {
             assert_eq!(decimal(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_are_always_in_the_range() {
+        let lengths = [(i64::MIN, i64::MAX), (i32::MIN.into(), i32::MAX.into()), (i16::MIN.into(), i16::MAX.into()), (-9, 98), (0, 5)];
+        assert_eq!(lengths.map(|(least, most)| safe_length(least, most)), [18, 9, 4, 1, 0]);
+    }
+
+    #[test]
+    fn texts_and_unscaled_decimals() {
+        assert_eq!(text("\"çok\",".as_bytes(), 4), Some(("çok".as_bytes(), 6)));
+        for (bytes, most) in [(&b"\"abc\""[..], 2), (b"\"a\\n\"", 9), (b"\"abc", 9), (b"abc\"", 9), (b"\"\xff\"", 9), (b"", 9), (b"\"", 9)]
+        {
+            assert_eq!(text(bytes, most), None, "{bytes:?}");
+        }
+        for (bytes, expected) in
+            [("12.5,", Some((1250, 4))), ("-7}", Some((-700, 2))), ("1.005", None), ("1000", None), ("999.99 ", Some((99_999, 6)))]
+        {
+            assert_eq!(unscaled(bytes.as_bytes(), 2, 100_000), expected, "{bytes}");
         }
     }
 

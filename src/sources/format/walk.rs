@@ -235,22 +235,39 @@ pub struct Run {
 
 #[inline]
 pub fn plain_run(bytes: &[u8]) -> Run {
-    let (mut at, mut high) = (0, 0);
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let lanes = u8x16::from(*chunk);
-        let control = lanes.min(u8x16::splat(0x1f)).cmp_eq(lanes);
-        let ends = (lanes.cmp_eq(u8x16::splat(b'"')) | lanes.cmp_eq(u8x16::splat(b'\\')) | control).move_mask();
-        let beyond = lanes.move_mask();
+    let (mut at, mut high) = (0, u8x16::ZERO);
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        // Two at a time: most texts are shorter than a few of them, and each end of the loop that comes unforeseen is dear.
+        let (first, second) = match rest.as_chunks::<16>().0 {
+            [first, second, ..] => (u8x16::from(*first), u8x16::from(*second)),
+            _ => closed(rest),
+        };
+        let ends = ends(first) | ends(second) << 16;
         if ends != 0 {
-            let more = ends.trailing_zeros() as usize;
-            return Run { length: at + more, ascii: (high | beyond & !(-1 << more)) == 0 };
+            let more = ends.trailing_zeros();
+            let beyond = (first.move_mask() as u32 | (second.move_mask() as u32) << 16) & !(u32::MAX << more);
+            return Run { length: at + more as usize, ascii: (high.move_mask() as u32 | beyond) == 0 };
         }
-        high |= beyond;
-        at += 16;
+        high |= first | second;
+        at += 32;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let more = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
-    Run { length: at + more, ascii: high == 0 && rest[..more].is_ascii() }
+}
+
+/// Less than that, with an end behind it.
+#[cold]
+fn closed(rest: &[u8]) -> (u8x16, u8x16) {
+    let mut bytes = [b'"'; 32];
+    bytes.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+    let lanes = |from: usize| u8x16::from(std::array::from_fn(|at| bytes[from + at]));
+    (lanes(0), lanes(16))
+}
+
+/// Marks what ends a run.
+#[inline]
+fn ends(lanes: u8x16) -> u32 {
+    let control = lanes.min(u8x16::splat(0x1f)).cmp_eq(lanes);
+    (lanes.cmp_eq(u8x16::splat(b'"')) | lanes.cmp_eq(u8x16::splat(b'\\')) | control).move_mask() as u32
 }
 
 #[cfg(test)]
