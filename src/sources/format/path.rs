@@ -149,7 +149,7 @@ impl Path {
     }
 
     /// Where the first value of the record that begins at `from` stands, if it begins as others on this path did.
-    #[inline]
+    #[inline(always)]
     pub fn opens(&self, bytes: &[u8], from: usize) -> Option<usize> {
         self.opening.stands_at(bytes, from).then_some(from + self.opening.length())
     }

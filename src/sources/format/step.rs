@@ -19,28 +19,33 @@ pub enum Step {
     /// The operation of a change that brings a row, or takes one.
     RowComes,
     RowGoes,
-    Whole {
+    Number {
         to: Target,
+        form: Number,
+    },
+    Text {
+        to: Target,
+        most: usize,
+    },
+    Any {
+        to: Target,
+    },
+}
+
+/// A value that is a number in its column.
+#[derive(Clone, Copy)]
+pub enum Number {
+    Whole {
         least: i64,
         most: i64,
         unit: i64,
         /// Every number of so many bytes is in the range.
         safe: usize,
     },
-    Text {
-        to: Target,
-        most: usize,
-    },
-    Timestamp {
-        to: Target,
-    },
+    Timestamp,
     Decimal {
-        to: Target,
         scale: i8,
         bound: i64,
-    },
-    Any {
-        to: Target,
     },
 }
 
@@ -90,29 +95,30 @@ impl Step {
             };
         };
         let to = Target { place, nullable, kept };
-        match form {
-            Form::Integer { least, most, unit } => Step::Whole { to, least, most, unit, safe: usual::safe_length(least, most) },
-            Form::Text { most } => Step::Text { to, most },
-            Form::Timestamp => Step::Timestamp { to },
-            Form::Decimal { scale, bound } => Step::Decimal { to, scale, bound },
-            Form::Any => Step::Any { to },
-        }
+        let form = match form {
+            Form::Integer { least, most, unit } => Number::Whole { least, most, unit, safe: usual::safe_length(least, most) },
+            Form::Timestamp => Number::Timestamp,
+            Form::Decimal { scale, bound } => Number::Decimal { scale, bound },
+            Form::Text { most } => return Step::Text { to, most },
+            Form::Any => return Step::Any { to },
+        };
+        Step::Number { to, form }
     }
 
     /// What a value comes to that every record has: it need not be read again. `None` for one that has not its usual form.
     pub fn fixed(&self, value: &[u8]) -> Option<Fixed> {
         let (to, constant) = match *self {
             Step::Skip | Step::RowComes | Step::RowGoes => return Some(Fixed::Passed),
-            Step::Whole { to, .. } | Step::Text { to, .. } if value == b"null" => (to, Constant::Null),
-            Step::Whole { to, least, most, unit, .. } => {
-                let (number, length) = whole(value, least, most, unit)?;
+            Step::Number { to, .. } | Step::Text { to, .. } if value == b"null" => (to, Constant::Null),
+            Step::Number { to, form } => {
+                let (number, length) = form.read(value)?;
                 (to, (length == value.len()).then_some(Constant::Number(number))?)
             }
             Step::Text { to, most } => {
                 let (text, length) = usual::text(value, most)?;
                 (to, (length == value.len()).then_some(Constant::Text(text.into()))?)
             }
-            Step::Timestamp { .. } | Step::Decimal { .. } | Step::Any { .. } => return None,
+            Step::Any { .. } => return None,
         };
         Some(if to.kept { Fixed::Given(to.place, constant) } else { Fixed::Passed })
     }
@@ -133,15 +139,20 @@ impl Step {
             Step::Skip => skip(rest, end.behind(at)),
             Step::RowComes => matches!(rest.first_chunk::<3>(), Some(b"\"c\"" | b"\"r\"" | b"\"u\"")).then_some(3),
             Step::RowGoes => matches!(rest.first_chunk::<3>(), Some(b"\"d\"")).then_some(3),
-            Step::Whole { to, least, most, unit, safe } => {
+            Step::Number { to, form } => {
                 if !to.kept
-                    && let Some(length) = usual::whole_number(rest)
-                    && length <= safe
+                    && let Some(length) = form.length(rest)
                 {
                     return Some(length);
                 }
-                match whole(rest, least, most, unit) {
-                    Some((number, length)) => to.number(number, length, builder, given),
+                match form.read(rest) {
+                    Some((number, length)) => {
+                        if to.kept {
+                            *given = true;
+                            builder.at(to.place).push_number(number).ok()?;
+                        }
+                        Some(length)
+                    }
                     None => to.unusual(here, builder, given, any),
                 }
             }
@@ -155,29 +166,12 @@ impl Step {
                 }
                 None => to.unusual(here, builder, given, any),
             },
-            Step::Timestamp { to } => match usual::timestamp(rest) {
-                Some((micros, length)) => to.number(micros, length, builder, given),
-                None => to.unusual(here, builder, given, any),
-            },
-            Step::Decimal { to, scale, bound } => match usual::unscaled(rest, scale, bound) {
-                Some((unscaled, length)) => to.number(unscaled, length, builder, given),
-                None => to.unusual(here, builder, given, any),
-            },
             Step::Any { to } => to.unusual(here, builder, given, any),
         }
     }
 }
 
 impl Target {
-    #[inline(always)]
-    fn number(&self, number: i64, length: usize, builder: &mut ChangeBuilder, given: &mut bool) -> Option<usize> {
-        if self.kept {
-            *given = true;
-            builder.at(self.place).push_number(number).ok()?;
-        }
-        Some(length)
-    }
-
     /// Takes a value that has not its usual form.
     fn unusual<'a>(
         &self,
@@ -204,11 +198,28 @@ impl Target {
     }
 }
 
-/// The whole number at the beginning of the text, if it is in the range, in its unit; its length.
-#[inline(always)]
-fn whole(bytes: &[u8], least: i64, most: i64, unit: i64) -> Option<(i64, usize)> {
-    let (number, length) = usual::integer(bytes)?;
-    (least <= number && number <= most).then_some((number.wrapping_mul(unit), length))
+impl Number {
+    /// The number at the beginning of the text, as the column has it; its length in the text.
+    #[inline(always)]
+    fn read(&self, bytes: &[u8]) -> Option<(i64, usize)> {
+        match *self {
+            Number::Whole { least, most, unit, .. } => {
+                let (number, length) = usual::integer(bytes)?;
+                (least <= number && number <= most).then_some((number.wrapping_mul(unit), length))
+            }
+            Number::Timestamp => usual::timestamp(bytes),
+            Number::Decimal { scale, bound } => usual::unscaled(bytes, scale, bound),
+        }
+    }
+
+    /// The length of a number that the column can have whatever it is; of other numbers it is not known.
+    #[inline]
+    fn length(&self, bytes: &[u8]) -> Option<usize> {
+        match *self {
+            Number::Whole { safe, .. } => usual::whole_number(bytes).filter(|length| *length <= safe),
+            Number::Timestamp | Number::Decimal { .. } => None,
+        }
+    }
 }
 
 /// The length of the value at the beginning of the text, checked to be JSON in UTF-8.
