@@ -17,7 +17,9 @@ use crate::world::{ACCOUNTS, EXTRA, World};
 
 /// Steps of a whole round.
 pub const STEPS: i64 = 16;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A CHECKPOINT waits for three lakes. While some of a disk's calls fail, the storage client waits a second and more for each until
+/// it has tried enough: nothing stands still, but it takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub struct Work {

@@ -10,7 +10,7 @@
 //!
 //! Nothing that was written is ever deleted here: an attempt whose end nobody knows may have landed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iceberg::spec::TableMetadata;
 
@@ -23,6 +23,9 @@ use crate::sinks::iceberg::payload::Payload;
 use crate::sinks::iceberg::snapshot::{self, Commit};
 
 const ATTEMPTS: u32 = 10;
+/// Who waits for the sink is told what is wrong with its target soon; the sink's worker comes again. An attempt that has begun
+/// is not cut off: one on a full disk takes seven seconds, because the storage client tries for itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
@@ -54,12 +57,16 @@ impl Target<'_> {
     pub async fn land(&self, payload: &Payload) -> Result<(), SinkError> {
         let mut commit: Option<Commit> = None;
         let mut pause = FIRST_PAUSE;
-        let mut last = String::new();
+        let (mut last, begun, mut attempts) = (String::new(), Instant::now(), 0);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
+                if begun.elapsed() > PATIENCE {
+                    break;
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
+            attempts = attempt + 1;
             let base = self.load().await?;
             if let State::Landed = self.state(&base.metadata, payload)? {
                 return Ok(());
@@ -96,7 +103,7 @@ impl Target<'_> {
         match self.state(&self.load().await?.metadata, payload)? {
             State::Landed => Ok(()),
             State::Open => Err(unavailable(
-                format!("could not commit epoch {} to table \"{}\" in {ATTEMPTS} attempts", payload.epoch, self.table_name),
+                format!("could not commit epoch {} to table \"{}\" in {attempts} attempts", payload.epoch, self.table_name),
                 last,
             )),
         }
