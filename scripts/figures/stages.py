@@ -1,10 +1,10 @@
 """Where the CPU goes, for each stage of a query's upkeep.
 
 Threads are named after what they do, so the first cut is the kernel's own count for each: those of sources read and decode,
-`epochs` runs the circuits with the `worker-` threads, `checkpoint` and RocksDB's write, the others serve clients. Inside
-`epochs` the server's own clock (`/metrics`) says how its time is shared out between the journal, the circuits and the putting
-together of checkpoints; that it waits for workers is taken off, and what they spend belongs to the circuits. What is left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last
-column has the operators that took most of it, by the same clock (`floe_operator_seconds_total`).
+`epochs` runs the circuits with the `worker-` threads, `journal` makes each epoch durable, `checkpoint` and RocksDB's write, the
+others serve clients. Inside `epochs` the server's own clock (`/metrics`) says how its time is shared out between the circuits and
+the putting together of checkpoints; that it waits for workers is taken off, and what they spend belongs to the circuits. What is
+left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last column has the operators that took most of it, by the same clock (`floe_operator_seconds_total`).
 """
 
 import re
@@ -15,8 +15,11 @@ from inputs import of_files
 from server import Server, machine_busy
 
 # By the beginning of a thread's name.
-STAGES = [("source-", "decode"), ("rdk:", "client"), ("epochs", "epochs"), ("worker-", "workers"), ("checkpoint", "write"), ("rocksdb", "write")]
-INSIDE = {"journal": "floe_journal_seconds_sum", "circuits": "floe_step_seconds_sum", "freeze": "floe_checkpoint_stall_seconds_sum"}
+STAGES = [
+    ("source-", "decode"), ("rdk:", "client"), ("epochs", "epochs"), ("worker-", "workers"), ("journal", "journal"),
+    ("checkpoint", "write"), ("rocksdb", "write"),
+]
+INSIDE = {"circuits": "floe_step_seconds_sum", "freeze": "floe_checkpoint_stall_seconds_sum"}
 
 
 def split(server):

@@ -16,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::dataflow::Workers;
 use crate::fail_points::FailPoint;
 use crate::planner::CircuitPlan;
-use crate::state::{Journal, JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
+use crate::state::{JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
 use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
 use crate::zset::{Delta, ZSet};
 
@@ -24,6 +24,7 @@ use super::checkpoint_writer::CheckpointWriter;
 use super::clock;
 use super::command::{Command, Event, Reply};
 use super::filling::Filling;
+use super::journal_writer::JournalWriter;
 use super::keeping::Keeping;
 use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
@@ -69,6 +70,8 @@ pub struct Driver {
     pub checkpoint_interval: Duration,
     /// Who steps circuits; as many threads decode the records of each source.
     pub workers: Arc<Workers>,
+    /// Who writes the journal.
+    pub journal: JournalWriter,
     /// Who writes checkpoints, and the one that is being written.
     pub writer: CheckpointWriter,
     pub writing: Option<Writing>,
@@ -274,12 +277,11 @@ impl Driver {
             let (epoch, now) = (self.epoch.next(), clock::now_micros().max(self.now));
             let tables = sealed.tables.iter().map(|(id, delta)| Ok((*id, zset_to_ipc(&delta.0).map_err(|e| e.report())?)));
             let entry = JournalEntry { epoch, now, offsets: sealed.offsets.clone(), tables: tables.collect::<Result<_, Report>>()? };
-            let started = Instant::now();
-            Journal::append(&self.store, &entry).map_err(|e| e.report())?;
-            self.metrics.journal.observe(started.elapsed().as_secs_f64());
-            FailPoint::JournalWritten.reach()?;
+            self.journal.begin(entry)?;
             self.step(epoch, now, sealed);
             FailPoint::EpochStepped.reach()?;
+            self.journal.finish()?;
+            FailPoint::JournalWritten.reach()?;
             self.publish();
             FailPoint::EpochPublished.reach()?;
         }

@@ -23,6 +23,7 @@ mod fill;
 mod filling;
 mod flush;
 mod install;
+mod journal_writer;
 mod journalled;
 mod keeping;
 mod key_filter;

@@ -20,6 +20,7 @@ use super::clock;
 use super::command::{Command, Event, Reply};
 use super::config::CoordinatorConfig;
 use super::driver::Driver;
+use super::journal_writer::JournalWriter;
 use super::keeping::Keeping;
 use super::memory_parts::MemoryParts;
 use super::memory_watch::MemoryWatch;
@@ -91,6 +92,7 @@ impl Coordinator {
             workers: workers.clone(),
             settings,
             started_with: config.workers,
+            journal: JournalWriter::start(store.clone(), metrics.clone())?,
             writer: CheckpointWriter::start(Place { store, dir: config.data.clone(), metrics: metrics.clone() }, events.clone())?,
             writing: None,
             keeping,
