@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use super::builder::ChangeBuilder;
 use super::connect_schema::{SchemaCache, Wires};
+use super::end::End;
 use super::fields::{Fields, Slots};
 use super::guide::Guide;
 use super::json::{JsonError, Scanner};
 use super::leaves;
-use super::path::End;
 use super::placeholder::Placeholder;
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;

@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use super::builder::{ANY_KIND, ChangeBuilder};
 use super::connect_schema::Wires;
+use super::end::End;
 use super::leaf::{Form, Leaf, Place, Reading};
-use super::path::{End, Known, Off, Path};
+use super::path::{Known, Off, Path};
 use crate::types::{Part, Projection};
 use crate::zset::ChangeOp;
 

@@ -12,6 +12,7 @@ pub mod connect_schema;
 pub mod debezium;
 pub mod decimal;
 pub mod decoder;
+pub mod end;
 pub mod fields;
 pub mod glue;
 pub mod guide;

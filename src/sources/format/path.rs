@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::ChangeBuilder;
 use super::connect_schema::Wires;
+use super::end::End;
 use super::glue::Glue;
 use super::leaf::{Place, Reading};
 use super::step::{Constant, Fixed, Step};
@@ -41,40 +42,6 @@ pub struct Path {
     wires: Option<Arc<Wires>>,
     /// How often it was taken.
     pub taken: u32,
-}
-
-/// Where a record ends.
-#[derive(Clone, Copy, Debug)]
-pub enum End {
-    At(usize),
-    /// Where its line does. It is not looked for: a path that is followed gets there.
-    Newline,
-}
-
-impl End {
-    /// The place, for those who need to know it before.
-    pub fn place(self, bytes: &[u8]) -> usize {
-        match self {
-            End::At(to) => to,
-            End::Newline => memchr::memchr(b'\n', bytes).unwrap_or(bytes.len()),
-        }
-    }
-
-    /// The same place, counted from `at`.
-    pub fn behind(self, at: usize) -> End {
-        match self {
-            End::At(to) => End::At(to.saturating_sub(at)),
-            End::Newline => End::Newline,
-        }
-    }
-
-    #[inline]
-    fn is_at(self, bytes: &[u8], at: usize) -> bool {
-        match self {
-            End::At(to) => at == to,
-            End::Newline => bytes.get(at) == Some(&b'\n'),
-        }
-    }
 }
 
 /// A record takes another way, or a value is refused.

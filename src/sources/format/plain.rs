@@ -10,11 +10,11 @@
 use super::builder::ChangeBuilder;
 use super::column::Misfit;
 use super::connect_schema::Wires;
+use super::end::End;
 use super::fields::{Fields, Slots};
 use super::guide::Guide;
 use super::json::{JsonError, Scanner, is_json};
 use super::leaf::{Form, Leaf, Place, Reading};
-use super::path::End;
 use super::record::{Record, misfit, null_misfit, utf8};
 use super::scalar::Scalar;
 use super::wire::{Unit, Wire};

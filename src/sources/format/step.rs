@@ -5,8 +5,8 @@
 
 use super::builder::ChangeBuilder;
 use super::column::Column;
+use super::end::End;
 use super::leaf::{Form, Place, Reading};
-use super::path::End;
 use super::usual;
 use super::walk::{Walker, plain_run};
 
