@@ -4,7 +4,8 @@ Threads are named after what they do, so the first cut is the kernel's own count
 `epochs` runs the circuits with the `worker-` threads, `journal` makes each epoch durable, `checkpoint` and RocksDB's write, the
 others serve clients. Inside `epochs` the server's own clock (`/metrics`) says how its time is shared out between the circuits and
 the putting together of checkpoints; that it waits for workers is taken off, and what they spend belongs to the circuits. What is
-left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last column has the operators that took most of it, by the same clock (`floe_operator_seconds_total`).
+left is taking in records, the upkeep of keyed sources, publishing, and giving memory back. The last column has the operators
+that took most of it, by the same clock (`floe_operator_seconds_total`).
 """
 
 import re
