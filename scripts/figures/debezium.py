@@ -77,10 +77,11 @@ def main():
         if "file" in wanted:
             sources["files"] = file_options(f"{values}/part-*.jsonl")
         if "kafka" in wanted:
+            import consumer
             import topics
             messages = generated(options, f"{name}-keys", common + ["--keys"])
             count = topics.fill(TOPIC, sorted(messages.glob("part-*.jsonl")), keyed=True)
-            alone = middle([topics.read_all(TOPIC, options.parts, count) for _ in range(options.runs)])
+            alone = middle([consumer.read_all(TOPIC, options.parts, count) for _ in range(options.runs)])
             rows.append({"input": "librdkafka alone", "changes": options.changes} | alone)
             rate, per_second = options.changes / alone["wall_s"], alone["bytes"] / alone["wall_s"] / 1e6
             lines.append(["librdkafka alone", f"{rate:,.0f}", f"{per_second:,.0f}", f"{alone['cpu_s'] / options.changes * 1e6:.2f}"] + [""] * 7)

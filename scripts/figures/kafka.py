@@ -2,12 +2,14 @@
 
 All kinds of events are in one stream. Each run is a fresh server and a sink that keeps nothing; the clock goes from the
 first CREATE to the answer of FLUSH. The broker runs on the same machine: its share of the cores is what the column `others`
-shows. "alone" is a consumer that takes the messages in batches and does nothing with them (confluent-kafka, in Python).
+shows. "alone" is the consumer that librdkafka ships to measure itself with: it takes the messages in batches and does nothing
+with them.
 """
 
 import os
 import time
 
+import consumer
 import topics
 from common import finish, Busy, middle, nexmark_files, nexmark_text, parser, say, table, wait_for_quiet
 from inputs import of_files, of_topic
@@ -47,7 +49,7 @@ def main():
     million = options.events / 1e6
     try:
         topics.fill(TOPIC, files)
-        alone = middle([topics.read_all(TOPIC, len(files), options.events) for _ in range(options.runs)])
+        alone = middle([consumer.read_all(TOPIC, len(files), options.events) for _ in range(options.runs)])
         say(f"librdkafka alone: {options.events / alone['wall_s']:,.0f} events/s, {alone['cpu_s'] / million:.2f} CPU s/M")
         lines.append(["librdkafka alone", f"{options.events / alone['wall_s']:,.0f}", f"{alone['cpu_s'] / million:.2f}"] + [""] * 5)
         for query in options.queries.split(","):

@@ -1,9 +1,9 @@
-"""Topics of a measurement: made, filled as fast as librdkafka can, read by librdkafka alone, and taken away."""
+"""Topics of a measurement: made, filled as fast as librdkafka can, and taken away."""
 
 import os
 import time
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from common import say
@@ -62,24 +62,3 @@ def fill(name, files, keyed=False):
     if left := producer.flush(120):
         raise RuntimeError(f"{left} messages of {name} were not taken")
     return count
-
-
-def read_all(name, partitions, count):
-    """What it costs librdkafka, in this process, to read the topic from its first to its last message."""
-    # As floe sets it: by itself the client waits for a second when its queue was full.
-    quick = {"fetch.queue.backoff.ms": 5}
-    consumer = Consumer(brokers() | quick | {"group.id": "floe-bench", "auto.offset.reset": "earliest", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(name, partition, 0) for partition in range(partitions)])
-    used, begin, left, size = time.process_time(), time.perf_counter(), count, 0
-    while left > 0:
-        messages = consumer.consume(min(left, 10_000), timeout=30)
-        if not messages:
-            raise RuntimeError(f"{left} messages of {name} do not come")
-        for message in messages:
-            if message.error():
-                raise RuntimeError(str(message.error()))
-            size += len(message)
-        left -= len(messages)
-    spent = {"cpu_s": time.process_time() - used, "wall_s": time.perf_counter() - begin, "bytes": size}
-    consumer.close()
-    return spent
