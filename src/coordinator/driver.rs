@@ -539,8 +539,7 @@ fn first_error(errors: &crate::state::Trace) -> Option<Report> {
     if errors.is_empty() {
         return None;
     }
-    let first = errors.snapshot().chunks(1).next()?;
-    let rows = match first {
+    let rows = match errors.least() {
         Ok(rows) => rows,
         Err(error) => return Some(error.report()),
     };

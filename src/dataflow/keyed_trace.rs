@@ -6,10 +6,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use arrow_row::Rows;
 
-use crate::state::{Extremes, Matches, StateError, Trace, TraceSet};
+use crate::planner::circuit_plan::SortKey;
+use crate::state::{Extremes, Leading, Matches, StateError, Trace, TraceSet};
 use crate::types::TraceId;
 use crate::zset::ZSet;
 
@@ -25,13 +28,15 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(relation: &SchemaRef, key: &[usize]) -> Layout {
+    /// The columns behind the key begin with those of `by`, each of which is named once and is none of the key's.
+    fn new(relation: &SchemaRef, key: &[usize], by: &[usize]) -> Layout {
         let mut order: Vec<Option<usize>> = key.iter().map(|c| Some(*c)).collect();
         if order.is_empty() {
             order.push(None);
         }
         let keys = order.len();
-        order.extend((0..relation.fields().len()).filter(|c| !key.contains(c)).map(Some));
+        order.extend(by.iter().map(|c| Some(*c)));
+        order.extend((0..relation.fields().len()).filter(|c| !key.contains(c) && !by.contains(c)).map(Some));
         let places = (0..relation.fields().len()).filter_map(|c| order.iter().position(|o| *o == Some(c))).collect();
         let fields: Vec<Field> = order
             .iter()
@@ -80,8 +85,24 @@ pub struct KeyedTrace {
 impl KeyedTrace {
     /// The trace of that id, with what the store holds of it. `key` are columns of `relation`; it may be empty.
     pub fn new(traces: &TraceSet, id: TraceId, relation: &SchemaRef, key: &[usize]) -> Result<KeyedTrace, StateError> {
-        let layout = Layout::new(relation, key);
-        Ok(KeyedTrace { trace: traces.trace(id, layout.stored.clone(), layout.key)?, layout })
+        KeyedTrace::in_order(traces, id, relation, key, &[])
+    }
+
+    /// The same with the rows of a key in the order of those columns, and then of all others.
+    pub fn in_order(
+        traces: &TraceSet,
+        id: TraceId,
+        relation: &SchemaRef,
+        key: &[usize],
+        order: &[SortKey],
+    ) -> Result<KeyedTrace, StateError> {
+        // Within a key its columns are the same, and so is one that rows were in the order of before.
+        let says = |place: usize, by: &SortKey| !key.contains(&by.column) && order[..place].iter().all(|before| before.column != by.column);
+        let order: Vec<&SortKey> = order.iter().enumerate().filter(|(place, by)| says(*place, by)).map(|(_, by)| by).collect();
+        let layout = Layout::new(relation, key, &order.iter().map(|by| by.column).collect::<Vec<_>>());
+        let order: Vec<SortOptions> =
+            order.iter().map(|by| SortOptions { descending: by.descending, nulls_first: by.nulls_first }).collect();
+        Ok(KeyedTrace { trace: traces.trace_in_order(id, layout.stored.clone(), layout.key, &order)?, layout })
     }
 
     /// The relation's schema: that of every row given and taken here.
@@ -94,6 +115,26 @@ impl KeyedTrace {
             return Ok(());
         }
         self.trace.insert(&delta.with_rows(self.layout.to_stored(delta.rows())?))
+    }
+
+    /// Rows as bytes, which compare as rows of a key lie here. Those of a key are next to each other.
+    pub fn encode(&self, rows: &ZSet) -> Result<Rows, StateError> {
+        self.trace.encode(&rows.with_rows(self.layout.to_stored(rows.rows())?))
+    }
+
+    /// Rows that were bytes.
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Result<RecordBatch, StateError> {
+        Ok(self.layout.to_relation(&self.trace.decode(rows)?)?)
+    }
+
+    /// Adds weights of rows that are bytes; the first of them that is there less than zero times then, with its weight.
+    pub fn add<'a>(&self, delta: impl Iterator<Item = (&'a [u8], i64)> + Clone) -> Result<Option<(&'a [u8], i64)>, StateError> {
+        self.trace.add(delta)
+    }
+
+    /// The first rows of each of `count` probes, as many as it takes for their weights to come to `limit`.
+    pub fn leading(&self, keys: &[ArrayRef], count: usize, limit: i64) -> Result<Leading, StateError> {
+        self.trace.leading(&self.layout.probes(keys, count), limit)
     }
 
     /// All entries under each of `count` probes, which are columns of the key's types in the key's order.

@@ -16,6 +16,7 @@ use crate::zset::text::print;
 
 use super::body::Body;
 use super::error::StateError;
+use super::part::Part;
 use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
@@ -111,11 +112,11 @@ impl Appended {
         (rows.shelf.evicted_bytes(), rows.shelf.counts())
     }
 
-    /// The chunks that may be evicted while no checkpoint is on its way: when each was used, its bytes, and its place.
-    pub(super) fn clean(&self) -> Vec<(u64, usize, usize)> {
+    /// The chunks that may be evicted while no checkpoint is on its way.
+    pub(super) fn clean(&self) -> Vec<Part> {
         let rows = self.lock();
         let settled = rows.now.chunks.iter().take(rows.written).enumerate();
-        settled.filter(|(_, body)| body.is_resident()).map(|(place, body)| (body.used(), body.bytes(), place)).collect()
+        settled.filter(|(_, body)| body.is_resident()).map(|(place, body)| Part { used: body.used(), bytes: body.bytes(), place }).collect()
     }
 
     pub(super) fn evict(&self, place: usize) {
@@ -126,10 +127,10 @@ impl Appended {
     }
 
     /// The chunks whose rows are not in memory, as [`Appended::clean`] tells of others.
-    pub(super) fn away(&self) -> Vec<(u64, usize, usize)> {
+    pub(super) fn away(&self) -> Vec<Part> {
         let rows = self.lock();
         let away = rows.now.chunks.iter().enumerate().filter(|(_, body)| !body.is_resident());
-        away.map(|(place, body)| (body.used(), body.bytes(), place)).collect()
+        away.map(|(place, body)| Part { used: body.used(), bytes: body.bytes(), place }).collect()
     }
 
     /// Reads the rows of a chunk into memory.

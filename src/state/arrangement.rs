@@ -46,12 +46,12 @@ use arrow::datatypes::SchemaRef;
 use crate::types::TraceId;
 
 use super::error::StateError;
+use super::part::Part;
 use super::probe::Matches;
 use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
 pub use chunk::RowAt;
-pub use evict::Clean;
 use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;
@@ -132,7 +132,7 @@ impl Arrangement {
     }
 
     /// The chunks that may be evicted while no checkpoint is on its way.
-    pub(super) fn clean(&self) -> Vec<Clean> {
+    pub(super) fn clean(&self) -> Vec<Part> {
         self.lock().clean()
     }
 
@@ -158,7 +158,7 @@ impl Arrangement {
     }
 
     /// The chunks whose rows are not in memory.
-    pub(super) fn away(&self) -> Vec<Clean> {
+    pub(super) fn away(&self) -> Vec<Part> {
         self.lock().away()
     }
 

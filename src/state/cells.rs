@@ -1,15 +1,13 @@
-//! Cells: key bytes to value bytes, the state of what is not a set of rows (accumulators, flags, positions).
+//! Cells: key bytes to value bytes, the state of what is not a set of rows and has no fixed size (sums of floats, marks).
 //!
 //! They are kept and checkpointed as traces are.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use imbl::OrdMap;
-
 use crate::types::TraceId;
 
-use super::resident::{Key, Resident};
-use super::writes::Writes;
+use super::error::StateError;
+use super::ordered::{Away, Ordered};
 
 /// What is stored beside cells in the place of a trace's columns.
 pub(super) const FINGERPRINT: &str = "cells";
@@ -18,11 +16,11 @@ pub(super) const FINGERPRINT: &str = "cells";
 #[derive(Clone)]
 pub struct Cells {
     id: TraceId,
-    cells: Arc<Mutex<Resident<Arc<[u8]>>>>,
+    cells: Arc<Mutex<Ordered>>,
 }
 
 impl Cells {
-    pub(super) fn new(id: TraceId, cells: Resident<Arc<[u8]>>) -> Cells {
+    pub(super) fn new(id: TraceId, cells: Ordered) -> Cells {
         Cells { id, cells: Arc::new(Mutex::new(cells)) }
     }
 
@@ -30,26 +28,27 @@ impl Cells {
         self.id
     }
 
-    pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.cells().entries().get(key).map(|value| value.to_vec())
+    /// The values of the cells of those keys.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn get<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Vec<Option<Vec<u8>>>, StateError> {
+        let mut cells = self.cells();
+        cells.read_of(keys.clone())?;
+        keys.map(|key| Ok(cells.get(key).map_err(Away::defect)?.map(<[u8]>::to_vec))).collect()
     }
 
     /// Gives the cell a value, or removes it.
-    pub fn set(&self, key: &[u8], value: Option<&[u8]>) {
-        let mut cells = self.cells();
-        if cells.entries().get(key).map(|before| &**before) != value {
-            cells.set(key, value.map(Arc::from));
-        }
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn set(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), StateError> {
+        self.cells().update(key, |_| Ok(value))
     }
 
     /// Removes every cell.
     pub fn clear(&self) {
         self.cells().clear();
-    }
-
-    /// The cells as they are now, whatever comes later; takes the same time for any size.
-    pub fn snapshot(&self) -> CellsSnapshot {
-        CellsSnapshot(self.cells().entries().clone())
     }
 
     pub fn len(&self) -> usize {
@@ -65,11 +64,7 @@ impl Cells {
         self.cells().bytes()
     }
 
-    pub(super) fn write_changes(&self, writes: &mut Writes) {
-        self.cells().write_changes(self.id, writes);
-    }
-
-    fn cells(&self) -> MutexGuard<'_, Resident<Arc<[u8]>>> {
+    pub(super) fn cells(&self) -> MutexGuard<'_, Ordered> {
         self.cells.lock().expect("no thread panics while it holds cells")
     }
 }
@@ -77,17 +72,6 @@ impl Cells {
 impl std::fmt::Debug for Cells {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cells({}, {} entries)", self.id, self.len())
-    }
-}
-
-/// Cells at one moment.
-#[derive(Clone, Debug)]
-pub struct CellsSnapshot(OrdMap<Key, Arc<[u8]>>);
-
-impl CellsSnapshot {
-    /// All cells in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 }
 

@@ -33,6 +33,7 @@ use crate::zset::key_columns::hash_bytes;
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
+use super::part::Part;
 use super::shelf::PageCounts;
 use super::store::Store;
 use super::writes::Writes;
@@ -120,10 +121,10 @@ impl Records {
         self.lock().write_changes(writes);
     }
 
-    /// The pages that may leave memory while no checkpoint is on its way: when each was used, its bytes, and its number.
-    /// With `all`, those that could not for what the store has of them will be able to after the next one.
-    pub(super) fn clean(&self, all: bool) -> Vec<(u64, usize, usize)> {
-        self.lock().clean(all)
+    /// The pages that may leave memory while no checkpoint is on its way, by their numbers. Those that could not for what the store
+    /// has of them will be able to after the next one.
+    pub(super) fn clean(&self) -> Vec<Part> {
+        self.lock().clean()
     }
 
     pub(super) fn evict(&self, pages: &[u32]) {
@@ -131,7 +132,7 @@ impl Records {
     }
 
     /// The pages that are not in memory, as [`Records::clean`] tells of others.
-    pub(super) fn away(&self) -> Vec<(u64, usize, usize)> {
+    pub(super) fn away(&self) -> Vec<Part> {
         self.lock().pages_away()
     }
 

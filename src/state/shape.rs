@@ -1,9 +1,11 @@
 //! What the entries of a trace look like: columns, how many of the leading ones are its key, and their bytes.
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow_row::Rows;
 
+use crate::zset::row_codec::ASCENDING;
 use crate::zset::{RowCodec, ZSet};
 
 use super::error::StateError;
@@ -12,14 +14,17 @@ use super::error::StateError;
 pub(super) struct Shape {
     schema: SchemaRef,
     key: usize,
+    order: Vec<SortOptions>,
     rows: RowCodec,
     keys: RowCodec,
 }
 
 impl Shape {
-    pub(super) fn new(schema: SchemaRef, key: usize) -> Result<Shape, StateError> {
+    /// `order` is that of the columns behind the key, from the first one on.
+    pub(super) fn new(schema: SchemaRef, key: usize, order: &[SortOptions]) -> Result<Shape, StateError> {
         let keys = leading(&schema, key)?;
-        Ok(Shape { rows: RowCodec::new(schema.clone())?, schema, key, keys })
+        let order: Vec<SortOptions> = std::iter::repeat_n(ASCENDING, key).chain(order.iter().copied()).collect();
+        Ok(Shape { rows: RowCodec::in_order(schema.clone(), &order)?, order, schema, key, keys })
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
@@ -33,7 +38,17 @@ impl Shape {
     /// What is stored beside a trace, to know that it is read with the same columns it was written with. Names do not
     /// count: they do not change the bytes.
     pub(super) fn fingerprint(&self) -> String {
-        let types: Vec<String> = self.schema.fields().iter().map(|field| field.data_type().to_string()).collect();
+        let orders = self.order.iter().copied().chain(std::iter::repeat(ASCENDING));
+        let types = self.schema.fields().iter().zip(orders).map(|(field, order)| match order {
+            ASCENDING => field.data_type().to_string(),
+            SortOptions { descending, nulls_first } => format!(
+                "{}{}{}",
+                field.data_type(),
+                if descending { " descending" } else { "" },
+                if nulls_first { " nulls first" } else { "" }
+            ),
+        });
+        let types: Vec<String> = types.collect();
         format!("rows of ({}) by {}", types.join(", "), self.key)
     }
 

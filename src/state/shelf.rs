@@ -28,6 +28,7 @@ use super::family::Family;
 use super::fetched::{Fetched, Pages};
 use super::fixed_rows::FixedRows;
 use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
+use super::ordered;
 use super::page::{self, PAGE};
 use super::scratch::Scratch;
 use super::store::Store;
@@ -350,12 +351,15 @@ pub enum InStore {
 pub fn in_store(store: &Store, object: ObjectId) -> Result<Vec<InStore>, StateError> {
     let mut found = Vec::new();
     store.scan_with(Family::Chunk, &object_prefix(object), &mut |key, value| {
-        let one = key.split_first_chunk::<7>().and_then(|(trace, named)| match <[u8; 8]>::try_from(named) {
-            Ok(blob) => {
-                let rows = u32::from_be_bytes(*value.first_chunk()?) as usize;
-                Some(InStore::Chunk { trace: *trace, blob: u64::from_be_bytes(blob), parts: parts(rows) })
-            }
-            Err(_) => part_from(value).map(|(blob, part)| InStore::Page { blob, part }),
+        let leaf = ordered::part_of(value).map(|(blob, part)| InStore::Page { blob, part });
+        let one = leaf.or_else(|| {
+            key.split_first_chunk::<7>().and_then(|(trace, named)| match <[u8; 8]>::try_from(named) {
+                Ok(blob) => {
+                    let rows = u32::from_be_bytes(*value.first_chunk()?) as usize;
+                    Some(InStore::Chunk { trace: *trace, blob: u64::from_be_bytes(blob), parts: parts(rows) })
+                }
+                Err(_) => part_from(value).map(|(blob, part)| InStore::Page { blob, part }),
+            })
         });
         found.push(one.ok_or_else(|| StateError::corrupted(format!("a chunk of object {object} cannot be read")))?);
         Ok(())

@@ -22,7 +22,7 @@ use super::scratch::Scratch;
 use super::writes::Writes;
 
 /// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
-pub const FORMAT: u8 = 5;
+pub const FORMAT: u8 = 6;
 
 /// In [`Family::Meta`]: [`FORMAT`], then the format of the bytes of rows.
 const FORMAT_KEY: &[u8] = b"format";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 
 use crate::types::{ObjectId, TraceId};
@@ -17,13 +18,16 @@ use super::dictionary::Dictionaries;
 use super::error::StateError;
 use super::family::Family;
 use super::key_layout::{object_prefix, trace_prefix};
+use super::ordered::Ordered;
+use super::part::Part;
 use super::record;
 use super::records::{RecordTable, Records};
-use super::resident::Resident;
 use super::shape::Shape;
-use super::shelf::{InStore, PageCounts, Shelf, in_store};
+use super::shelf::{InStore, Shelf, in_store};
+use super::state::{Leaving, State};
 use super::store::Store;
 use super::trace::Trace;
+use super::usage::Usage;
 use super::writes::Writes;
 
 /// In [`Family::Meta`], before the trace's prefix: the form of the trace's entries.
@@ -51,64 +55,6 @@ struct Member {
     form_stored: bool,
 }
 
-enum State {
-    Trace(Trace),
-    Cells(Cells),
-    Records(Records),
-    Arrangement(Arrangement),
-    Appended(Appended),
-}
-
-/// What traces hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub entries: usize,
-    /// Memory, an estimate.
-    pub bytes: usize,
-    /// Rows that are in the store alone: the memory that they took, an estimate.
-    pub evicted: usize,
-    pub pages: PageCounts,
-}
-
-impl Usage {
-    pub fn plus(self, more: Usage) -> Usage {
-        Usage {
-            entries: self.entries + more.entries,
-            bytes: self.bytes + more.bytes,
-            evicted: self.evicted + more.evicted,
-            pages: PageCounts { found: self.pages.found + more.pages.found, read: self.pages.read + more.pages.read },
-        }
-    }
-
-    /// What is left without a part of it, whenever that was measured.
-    pub fn minus(self, part: Usage) -> Usage {
-        Usage {
-            entries: self.entries.saturating_sub(part.entries),
-            bytes: self.bytes.saturating_sub(part.bytes),
-            evicted: self.evicted.saturating_sub(part.evicted),
-            pages: PageCounts {
-                found: self.pages.found.saturating_sub(part.pages.found),
-                read: self.pages.read.saturating_sub(part.pages.read),
-            },
-        }
-    }
-}
-
-/// Chunks of one arrangement that are to leave memory.
-pub struct Leaving {
-    rows: Arrangement,
-    chunks: Vec<u32>,
-}
-
-impl Leaving {
-    /// # Errors
-    /// When the store cannot be read, or what they are found by cannot be written.
-    pub fn leave(self) -> Result<(), StateError> {
-        self.rows.freeze(&self.chunks)?;
-        self.rows.melt_together()
-    }
-}
-
 impl TraceSet {
     /// Traces that may take all memory.
     pub fn new(store: Arc<Store>) -> TraceSet {
@@ -131,20 +77,20 @@ impl TraceSet {
     /// # Errors
     /// `FormChanged` when the number was given to other columns before; when the store cannot be read.
     pub fn trace(&self, id: TraceId, schema: SchemaRef, key: usize) -> Result<Trace, StateError> {
-        let shape = Shape::new(schema, key)?;
+        self.trace_in_order(id, schema, key, &[])
+    }
+
+    /// The same with rows that lie in `order` behind their key: by the columns from there on, first by first.
+    pub fn trace_in_order(&self, id: TraceId, schema: SchemaRef, key: usize, order: &[SortOptions]) -> Result<Trace, StateError> {
+        let shape = Shape::new(schema, key, order)?;
         let known = |state: &State| if let State::Trace(trace) = state { Some(trace.clone()) } else { None };
-        self.member(id, shape.fingerprint(), known, State::Trace, |stored| {
-            let rows = if stored { Resident::load(&self.store, id)? } else { Resident::new() };
-            Ok(Trace::new(id, shape, rows))
-        })
+        self.member(id, shape.fingerprint(), known, State::Trace, |stored| Ok(Trace::new(id, shape, self.ordered(id, stored)?)))
     }
 
     /// The cells of that number, with what the store holds of them. Asking again gives the same cells.
     pub fn cells(&self, id: TraceId) -> Result<Cells, StateError> {
         let known = |state: &State| if let State::Cells(cells) = state { Some(cells.clone()) } else { None };
-        self.member(id, cells::FINGERPRINT.to_string(), known, State::Cells, |stored| {
-            Ok(Cells::new(id, if stored { Resident::load(&self.store, id)? } else { Resident::new() }))
-        })
+        self.member(id, cells::FINGERPRINT.to_string(), known, State::Cells, |stored| Ok(Cells::new(id, self.ordered(id, stored)?)))
     }
 
     /// The records of that number, each of `width` bytes, with what the store holds of them. Asking again gives the same
@@ -182,6 +128,14 @@ impl TraceSet {
         })
     }
 
+    fn ordered(&self, id: TraceId, stored: bool) -> Result<Ordered, StateError> {
+        let mut entries = Ordered::new(id, (self.store.clone(), self.blobs.clone()), self.budget.clone());
+        if stored {
+            entries.load()?;
+        }
+        Ok(entries)
+    }
+
     /// The shelf with the dictionaries that all shards of its trace share.
     fn with_dictionaries(&self, shelf: Shelf) -> Shelf {
         let shared = self.dictionaries().entry(shelf.id().of_shard(0)).or_insert_with(|| shelf.dictionaries()).clone();
@@ -203,7 +157,7 @@ impl TraceSet {
         make: impl FnOnce(bool) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
         if let Some(member) = self.members().get(&id) {
-            check_form(id, &member.form(), &form)?;
+            check_form(id, &member.state.form(), &form)?;
             if let Some(known) = known(&member.state) {
                 return Ok(known);
             }
@@ -220,16 +174,10 @@ impl TraceSet {
     pub fn dirty(&self, writes: &mut Writes) -> Result<(), StateError> {
         for (id, member) in self.members().iter_mut() {
             if !member.form_stored {
-                writes.put(Family::Meta, form_key(*id), record::encode(FORM_VERSION, &member.form())?);
+                writes.put(Family::Meta, form_key(*id), record::encode(FORM_VERSION, &member.state.form())?);
                 member.form_stored = true;
             }
-            match &member.state {
-                State::Trace(trace) => trace.write_changes(writes),
-                State::Cells(cells) => cells.write_changes(writes),
-                State::Records(records) => records.write_changes(writes),
-                State::Arrangement(arrangement) => arrangement.write_changes(writes),
-                State::Appended(rows) => rows.write_changes(writes),
-            }
+            member.state.write_changes(writes);
         }
         self.blobs.bury(writes)
     }
@@ -319,46 +267,21 @@ impl TraceSet {
 
     /// The same but for what can be done side by side: that is given back.
     fn down_to(&self, bytes: usize) -> Vec<Leaving> {
-        let mut clean: Vec<(u64, usize, TraceId, usize)> = Vec::new();
-        let mut arrangements: BTreeMap<TraceId, (Arrangement, Vec<u32>)> = BTreeMap::new();
-        let mut growing: BTreeMap<TraceId, Appended> = BTreeMap::new();
-        let mut records: BTreeMap<TraceId, (Records, Vec<u32>)> = BTreeMap::new();
-        for (id, member) in self.members().iter() {
-            match &member.state {
-                State::Arrangement(rows) => {
-                    clean.extend(rows.clean().into_iter().map(|chunk| (chunk.used, chunk.bytes, *id, chunk.number as usize)));
-                    arrangements.insert(*id, (rows.clone(), rows.half_gone()));
-                }
-                State::Appended(rows) => {
-                    clean.extend(rows.clean().into_iter().map(|(used, bytes, place)| (used, bytes, *id, place)));
-                    growing.insert(*id, rows.clone());
-                }
-                State::Records(table) => {
-                    clean.extend(table.clean(true).into_iter().map(|(used, bytes, page)| (used, bytes, *id, page)));
-                    records.insert(*id, (table.clone(), Vec::new()));
-                }
-                State::Trace(_) | State::Cells(_) => {}
-            }
-        }
+        let members = self.members();
+        let clean = members.iter().flat_map(|(id, member)| member.state.clean().into_iter().map(|part| (part, *id)));
+        let mut clean: Vec<(Part, TraceId)> = clean.collect();
         clean.sort_unstable();
         let mut left = self.budget.rows();
-        for (_, size, id, chunk) in clean {
+        let mut places: BTreeMap<TraceId, Vec<usize>> = BTreeMap::new();
+        for (part, id) in clean {
             if left <= bytes {
                 break;
             }
-            left = left.saturating_sub(size);
-            if let Some(rows) = growing.get(&id) {
-                rows.evict(chunk);
-            }
-            if let Some((_, numbers)) = arrangements.get_mut(&id) {
-                numbers.push(chunk as u32);
-            }
-            if let Some((_, pages)) = records.get_mut(&id) {
-                pages.push(chunk as u32);
-            }
+            left = left.saturating_sub(part.bytes);
+            places.entry(id).or_default().push(part.place);
         }
-        records.values().for_each(|(table, pages)| table.evict(pages));
-        arrangements.into_values().filter(|(_, chunks)| !chunks.is_empty()).map(|(rows, chunks)| Leaving { rows, chunks }).collect()
+        let leave = |(id, member): (&TraceId, &Member)| member.state.evict(places.get(id).map_or(&[], Vec::as_slice));
+        members.iter().filter_map(leave).collect()
     }
 
     /// Reads some rows into memory again, those first that were used last, if there is much room. False when none came back.
@@ -367,30 +290,20 @@ impl TraceSet {
             return Ok(false);
         }
         let members = self.members();
-        let mut away: Vec<(u64, usize, TraceId, usize)> = Vec::new();
-        for (id, member) in members.iter() {
-            match &member.state {
-                State::Arrangement(rows) => {
-                    away.extend(rows.away().into_iter().map(|chunk| (chunk.used, chunk.number as usize, *id, chunk.bytes)));
-                }
-                State::Appended(rows) => away.extend(rows.away().into_iter().map(|(used, bytes, place)| (used, place, *id, bytes))),
-                State::Records(records) => away.extend(records.away().into_iter().map(|(used, bytes, page)| (used, page, *id, bytes))),
-                State::Trace(_) | State::Cells(_) => {}
-            }
-        }
-        away.sort_unstable();
+        let away = members.iter().flat_map(|(id, member)| member.state.away().into_iter().map(|part| (part, *id)));
+        let mut away: Vec<(Part, TraceId)> = away.collect();
+        away.sort_unstable_by_key(|(part, id)| (part.used, part.place, *id));
         let mut read = 0;
-        for (_, chunk, id, bytes) in away.into_iter().rev() {
-            if read >= AT_ONCE || !self.budget.has_room_for(bytes) {
+        let mut places: BTreeMap<TraceId, Vec<usize>> = BTreeMap::new();
+        for (part, id) in away.into_iter().rev() {
+            if read >= AT_ONCE || !self.budget.has_room_for(read + part.bytes) {
                 break;
             }
-            match members.get(&id).map(|member| &member.state) {
-                Some(State::Arrangement(rows)) => rows.hold(chunk as u32)?,
-                Some(State::Appended(rows)) => rows.hold(chunk)?,
-                Some(State::Records(records)) => records.hold(chunk)?,
-                _ => {}
-            }
-            read += bytes.max(1);
+            places.entry(id).or_default().push(part.place);
+            read += part.bytes.max(1);
+        }
+        for (id, places) in places {
+            members.get(&id).map_or(Ok(()), |member| member.state.hold(&places))?;
         }
         Ok(read > 0)
     }
@@ -406,19 +319,7 @@ impl TraceSet {
     }
 
     fn sum(&self, traces: impl RangeBounds<TraceId>) -> Usage {
-        let mut sum = Usage::default();
-        for member in self.members().range(traces).map(|(_, member)| member) {
-            let nothing = (0, PageCounts::default());
-            let (entries, bytes, (evicted, pages)) = match &member.state {
-                State::Trace(trace) => (trace.len(), trace.bytes(), nothing),
-                State::Cells(cells) => (cells.len(), cells.bytes(), nothing),
-                State::Records(records) => (records.len(), records.bytes(), records.evicted()),
-                State::Arrangement(arrangement) => (arrangement.len(), arrangement.bytes(), arrangement.evicted()),
-                State::Appended(rows) => (rows.len(), rows.bytes(), rows.evicted()),
-            };
-            sum = sum.plus(Usage { entries, bytes, evicted, pages });
-        }
-        sum
+        self.members().range(traces).fold(Usage::default(), |sum, (_, member)| sum.plus(member.state.usage()))
     }
 
     /// Whether the store has the trace; it must have it in this form.
@@ -442,18 +343,6 @@ impl TraceSet {
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<TraceId, Member>> {
         self.members.lock().expect("no thread panics while it holds the set of traces")
-    }
-}
-
-impl Member {
-    fn form(&self) -> String {
-        match &self.state {
-            State::Trace(trace) => trace.fingerprint(),
-            State::Cells(_) => cells::FINGERPRINT.to_string(),
-            State::Records(records) => Records::fingerprint(records.width()),
-            State::Arrangement(arrangement) => arrangement.fingerprint(),
-            State::Appended(rows) => rows.fingerprint(),
-        }
     }
 }
 

@@ -22,6 +22,9 @@ use arrow_row::{RowConverter, Rows, SortField};
 /// The version of the bytes below.
 pub const FORMAT: u8 = 1;
 
+/// The order of a column of which nothing is said.
+pub const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: false };
+
 /// Encodes batches of one schema into rows of bytes, and back.
 pub struct RowCodec {
     schema: SchemaRef,
@@ -38,9 +41,18 @@ impl RowCodec {
     /// # Errors
     /// When the schema has a type without an order (a map, a union).
     pub fn new(schema: SchemaRef) -> Result<RowCodec, ArrowError> {
-        let options = SortOptions { descending: false, nulls_first: false };
-        let fields = schema.fields().iter().map(|f| SortField::new_with_options(f.data_type().clone(), options)).collect();
-        Ok(RowCodec { converter: RowConverter::new(fields)?, schema })
+        RowCodec::in_order(schema, &[])
+    }
+
+    /// A codec whose bytes compare as rows do in that order of its columns; of those that it has none for, as with
+    /// [`RowCodec::new`].
+    ///
+    /// # Errors
+    /// When the schema has a type without an order (a map, a union).
+    pub fn in_order(schema: SchemaRef, order: &[SortOptions]) -> Result<RowCodec, ArrowError> {
+        let orders = order.iter().copied().chain(std::iter::repeat(ASCENDING));
+        let fields = schema.fields().iter().zip(orders).map(|(f, order)| SortField::new_with_options(f.data_type().clone(), order));
+        Ok(RowCodec { converter: RowConverter::new(fields.collect())?, schema })
     }
 
     pub fn schema(&self) -> &SchemaRef {

@@ -164,15 +164,17 @@ impl Aggregate {
         records.ok_or_else(|| DataflowError::Plan("records are not bytes".into()))
     }
 
-    /// The sums of floats that are kept for the group.
-    fn read_floats(&self, key: &[u8]) -> Result<Vec<ExactFloat>, DataflowError> {
-        let Some(bytes) = self.floats.as_ref().and_then(|cells| cells.get(key)) else {
-            return Ok(vec![ExactFloat::default(); self.layout.floats]);
+    /// The sums of floats that are kept for each of the groups.
+    fn read_floats<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) -> Result<Vec<Vec<ExactFloat>>, DataflowError> {
+        let kept = self.floats.as_ref().map_or(Ok(Vec::new()), |cells| cells.get(keys))?;
+        let sums = |bytes: Option<Vec<u8>>| {
+            let Some(bytes) = bytes else { return Ok(vec![ExactFloat::default(); self.layout.floats]) };
+            let mut rest = bytes.as_slice();
+            let sums: Option<Vec<ExactFloat>> = (0..self.layout.floats).map(|_| ExactFloat::decode(&mut rest)).collect();
+            sums.filter(|_| rest.is_empty())
+                .ok_or_else(|| DataflowError::Corrupted { detail: format!("Sums of an aggregate cannot be read: {bytes:02x?}.") })
         };
-        let mut rest = bytes.as_slice();
-        let sums: Option<Vec<ExactFloat>> = (0..self.layout.floats).map(|_| ExactFloat::decode(&mut rest)).collect();
-        sums.filter(|_| rest.is_empty())
-            .ok_or_else(|| DataflowError::Corrupted { detail: format!("Sums of an aggregate cannot be read: {bytes:02x?}.") })
+        kept.into_iter().map(sums).collect()
     }
 }
 
@@ -255,8 +257,8 @@ impl Aggregate {
         }
         let mut old_floats: Vec<Vec<ExactFloat>> = vec![Vec::new(); self.layout.floats];
         if self.floats.is_some() {
-            for g in 0..count {
-                self.read_floats(key(g))?.into_iter().zip(&mut old_floats).for_each(|(sum, sums)| sums.push(sum));
+            for sums_of_group in self.read_floats((0..count).map(key))? {
+                sums_of_group.into_iter().zip(&mut old_floats).for_each(|(sum, sums)| sums.push(sum));
             }
         }
 
@@ -327,7 +329,7 @@ impl Aggregate {
             if let Some(cells) = &self.floats {
                 let mut bytes = Vec::new();
                 floats.iter().for_each(|sums| sums[g].encode(&mut bytes));
-                cells.set(key(g), stays.then_some(bytes.as_slice()));
+                cells.set(key(g), stays.then_some(bytes.as_slice()))?;
             }
             if there && stays && old_results.failures[g] == new_results.failures[g] && before.equals(g, &after, g) {
                 continue;

@@ -37,7 +37,7 @@ impl Operator for Constant {
         if !self.given.is_empty() {
             return Ok(Delta::empty(self.rows.schema()));
         }
-        self.given.set(b"given", Some(b""));
+        self.given.set(b"given", Some(b""))?;
         Ok(Delta::inserts(self.rows.clone()))
     }
 }

@@ -5,6 +5,7 @@ use arrow::datatypes::SchemaRef;
 use crate::dataflow::error::DataflowError;
 use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::workers::Workers;
+use crate::planner::circuit_plan::SortKey;
 use crate::state::{Arrangement, Cells, Find, Records, TraceSet};
 use crate::types::TraceId;
 
@@ -56,6 +57,12 @@ impl<'a> Slots<'a> {
     pub fn trace(&mut self, relation: &SchemaRef, key: &[usize]) -> Result<KeyedTrace, DataflowError> {
         let id = self.take()?;
         Ok(KeyedTrace::new(self.traces, id, relation, key)?)
+    }
+
+    /// With the rows of a key in that order.
+    pub fn trace_in_order(&mut self, relation: &SchemaRef, key: &[usize], order: &[SortKey]) -> Result<KeyedTrace, DataflowError> {
+        let id = self.take()?;
+        Ok(KeyedTrace::in_order(self.traces, id, relation, key, order)?)
     }
 
     pub fn arrangement(&mut self, relation: &SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, DataflowError> {

@@ -1,37 +1,32 @@
 //! Top N: the first rows of each group by an order, and if asked for each row's rank.
 //!
-//! All rows are kept, by group; of an input that only grows, those within the limit: the others can never come back. For
-//! the groups that changed, the rows that were there and those that are there now are
-//! walked side by side in one order: the plan's order, then all columns, so that no two different rows are equal in it and
-//! the answer depends on nothing but the rows that are there.
+//! Rows are kept by group in the plan's order, then that of all columns, so that no two different rows are equal in it and the
+//! answer depends on nothing but the rows that are there. All rows are kept, of an input that only grows those within
+//! the limit: the others can never come back. Of a group as many are looked at as the limit lets through, however many it has.
 //!
-//! 1. The change is grouped, and the rows of its groups are looked up.
-//! 2. Of both together each row has a weight before and a weight after. They are put in order by the columns of the order
-//!    alone; only rows that tie are compared by all columns.
-//! 3. A row whose place is within the limit is there as often as the limit lets it; what differs between before and after
-//!    is the change of the result.
-//! 4. The change is taken in, without what need not be kept.
+//! 1. The change is grouped, and the first rows of its groups are read.
+//! 2. Of an input that only grows the rows of the change go in between. Otherwise the change is taken in, and the first rows
+//!    are read again.
+//! 3. Both are walked side by side: a row whose place is within the limit is there as often as the limit lets it, and what
+//!    differs between before and after is the change of the result.
 
 pub mod first_row;
 mod order;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{cast, interleave, take};
+use arrow::compute::{cast, take};
 use arrow::datatypes::SchemaRef;
-use arrow_row::Rows;
-use hashbrown::HashMap;
 
 use crate::dataflow::error::DataflowError;
+use crate::dataflow::keyed_trace::KeyedTrace;
 use crate::dataflow::operator::{Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::SortKey;
-use crate::state::{Arrangement, Find};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, ZSet};
-
-use order::RowOrder;
 
 pub struct TopNSpec {
     pub partition: Vec<usize>,
@@ -57,20 +52,13 @@ impl TopNSpec {
 pub struct TopN {
     spec: TopNSpec,
     limit: i64,
-    order: RowOrder,
-    rows: Arrangement,
+    rows: KeyedTrace,
 }
 
-/// A row of a group: in the rows that were there, or in the change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum At {
-    There(u32),
-    Change(u32),
-}
-
-/// An entry of a group: where its row is, and its weights.
-struct Entry {
-    row: At,
+/// A row of a group as bytes, and how often it is there before and after.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    row: &'a [u8],
     before: i64,
     after: i64,
 }
@@ -80,22 +68,16 @@ type Ranks = (i64, i64);
 
 /// Some rows with ranks and weights.
 #[derive(Default)]
-struct Change {
-    rows: Vec<At>,
+struct Change<'a> {
+    rows: Vec<&'a [u8]>,
     ranks: Vec<i64>,
     weights: Vec<i64>,
 }
 
 impl TopN {
     pub fn new(spec: TopNSpec, input: &SchemaRef, slots: &mut Slots) -> Result<TopN, DataflowError> {
-        let order = RowOrder::new(&spec.order, input)?;
-        let rows = slots.arrangement(input, &spec.partition, Find::ByRow)?;
-        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, order, rows })
-    }
-
-    /// The rows as bytes that compare in the order; `None` where there is no order.
-    fn ordered(&self, rows: &ZSet) -> Result<Option<Rows>, DataflowError> {
-        self.order.bytes(&self.order.columns().iter().map(|column| rows.column(*column).clone()).collect::<Vec<_>>())
+        let rows = slots.trace_in_order(input, &spec.partition, &spec.order)?;
+        Ok(TopN { limit: i64::try_from(spec.limit).unwrap_or(i64::MAX), spec, rows })
     }
 
     /// The ranks that the limit leaves to a row that is there so often, behind `before` others.
@@ -103,24 +85,15 @@ impl TopN {
         (before + 1, before.saturating_add(weight).min(self.limit))
     }
 
-    /// The change of what is kept of a group that only grows: the rows of the ranks, and no copy more.
-    fn keep(&self, entries: &[Entry], kept: &mut Change) {
-        let mut after = 0i64;
-        for entry in entries {
-            let wanted = entry.after.min(self.limit - after).max(0);
-            kept.push(entry.row, 0, wanted - entry.before);
-            after = after.saturating_add(entry.after);
-        }
-    }
-
-    fn walk(&self, entries: &[Entry], change: &mut Change) -> Result<(), DataflowError> {
+    /// What differs of a group, with ranks if they are asked for.
+    fn walk<'a>(&self, entries: &[Entry<'a>], ranks: bool, change: &mut Change<'a>) -> Result<(), DataflowError> {
         let (mut before, mut after) = (0i64, 0i64);
         for entry in entries {
             if before >= self.limit && after >= self.limit {
                 break;
             }
             let (old, new) = (self.ranks(before, entry.before), self.ranks(after, entry.after));
-            if self.spec.rank {
+            if ranks {
                 for (these, those, weight) in [(old, new, -1), (new, old, 1)] {
                     let changed = (these.0..=these.1).filter(|rank| !(those.0..=those.1).contains(rank));
                     changed.for_each(|rank| change.push(entry.row, rank, weight));
@@ -134,10 +107,21 @@ impl TopN {
         }
         Ok(())
     }
+
+    fn negative(&self, row: &[u8], weight: i64) -> DataflowError {
+        let printed = self.rows.decode([row]).map_err(DataflowError::from).and_then(|row| {
+            let values = row.columns().iter().map(|column| arrow::util::display::array_value_to_string(column, 0));
+            Ok(values.collect::<Result<Vec<_>, _>>()?.join(", "))
+        });
+        match printed {
+            Ok(key) => DataflowError::NegativeWeight { operator: self.name(), weight, key },
+            Err(error) => error,
+        }
+    }
 }
 
-impl Change {
-    fn push(&mut self, row: At, rank: i64, weight: i64) {
+impl<'a> Change<'a> {
+    fn push(&mut self, row: &'a [u8], rank: i64, weight: i64) {
         if weight != 0 {
             self.rows.push(row);
             self.ranks.push(rank);
@@ -146,25 +130,48 @@ impl Change {
     }
 }
 
-/// The rows that were there, and those of the change.
-struct Both<'a> {
-    there: &'a ZSet,
-    change: &'a ZSet,
+/// The rows that are in one of the two, in their order: `right` tells what its weights are of those that `left` has.
+fn side_by_side<'a>(
+    left: &[(&'a [u8], i64)],
+    right: &[(&'a [u8], i64)],
+    entry: impl Fn(&'a [u8], i64, i64) -> Result<Entry<'a>, DataflowError>,
+) -> Result<Vec<Entry<'a>>, DataflowError> {
+    let mut entries = Vec::with_capacity(left.len().max(right.len()));
+    let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return Ok(entries),
+        };
+        let a = if order == Ordering::Greater { None } else { left.next() };
+        let b = if order == Ordering::Less { None } else { right.next() };
+        if let Some((row, _)) = a.or(b) {
+            entries.push(entry(row, a.map_or(0, |(_, weight)| weight), b.map_or(0, |(_, weight)| weight))?);
+        }
+    }
 }
 
-impl Both<'_> {
-    /// The columns of those rows.
-    fn gather(&self, rows: &[At]) -> Result<Vec<ArrayRef>, DataflowError> {
-        let picks: Vec<(usize, usize)> = rows
-            .iter()
-            .map(|at| match at {
-                At::There(row) => (0, *row as usize),
-                At::Change(row) => (1, *row as usize),
-            })
-            .collect();
-        let columns = self.there.rows().columns().iter().zip(self.change.rows().columns());
-        Ok(columns.map(|(there, change)| interleave(&[there, change], &picks)).collect::<Result<_, _>>()?)
+/// Rows with their groups and weights in the order of rows, equal ones as one.
+fn consolidated<'a>(mut rows: Vec<(u32, &'a [u8], i64)>) -> Result<Vec<(u32, &'a [u8], i64)>, DataflowError> {
+    rows.sort_unstable_by_key(|(_, row, _)| *row);
+    let mut single: Vec<(u32, &[u8], i64)> = Vec::with_capacity(rows.len());
+    for (group, row, weight) in rows {
+        match single.last_mut().filter(|last| last.1 == row) {
+            Some(last) => last.2 = last.2.checked_add(weight).ok_or(DataflowError::WeightOutOfRange)?,
+            None => single.push((group, row, weight)),
+        }
     }
+    single.retain(|(_, _, weight)| *weight != 0);
+    Ok(single)
+}
+
+/// Rows of groups by group.
+fn by_group<'a>(rows: impl Iterator<Item = (u32, &'a [u8], i64)>, count: usize) -> Vec<Vec<(&'a [u8], i64)>> {
+    let mut groups = vec![Vec::new(); count];
+    rows.for_each(|(group, row, weight)| groups[group as usize].push((row, weight)));
+    groups
 }
 
 impl Operator for TopN {
@@ -177,74 +184,45 @@ impl Operator for TopN {
         if delta.is_empty() {
             return Ok(Delta::empty(self.spec.schema.clone()));
         }
-        // 1. The groups of the change and their rows.
+        // 1. The groups of the change and their first rows.
         let (groups, keys) = self.spec.groups(delta)?;
         let count = groups.len();
-        let found = self.rows.lookup(&keys, count)?;
+        let encoded = self.rows.encode(delta)?;
+        let weights = delta.weights().values().iter().copied();
+        let rows = groups.ids.iter().zip(encoded.iter()).zip(weights).map(|((group, row), weight)| (*group, row.data(), weight));
+        let rows = consolidated(rows.collect())?;
+        let before = self.rows.leading(&keys, count, self.limit)?;
 
-        // 2. Both together, in order.
-        let both = Both { there: &found.rows, change: delta };
-        let (there, change) = (self.ordered(both.there)?, self.ordered(both.change)?);
-        let bytes = |at: At| match at {
-            At::There(row) => there.as_ref().map(|rows| rows.row(row as usize)),
-            At::Change(row) => change.as_ref().map(|rows| rows.row(row as usize)),
-        };
-        let mut by_group: Vec<Vec<At>> = vec![Vec::new(); count];
-        for (row, group) in found.probe.values().iter().enumerate() {
-            by_group[*group as usize].push(At::There(row as u32));
-        }
-        for (row, group) in groups.ids.iter().enumerate() {
-            by_group[*group as usize].push(At::Change(row as u32));
-        }
-        let mut ties: Vec<At> = Vec::new();
-        for rows in &mut by_group {
-            rows.sort_unstable_by(|a, b| bytes(*a).cmp(&bytes(*b)));
-            ties.extend(rows.chunk_by(|a, b| bytes(*a) == bytes(*b)).filter(|tie| tie.len() > 1).flatten());
-        }
-        let tied = self.order.whole_bytes(&both.gather(&ties)?)?;
-        let places: HashMap<At, usize> = ties.iter().enumerate().map(|(place, at)| (*at, place)).collect();
-        let whole = |at: At| places.get(&at).map(|place| tied.row(*place));
-
+        // 2. Those rows with the change.
         let mut change = Change::default();
         let mut kept = Change::default();
-        for mut rows in by_group {
-            for tie in rows.chunk_by_mut(|a, b| bytes(*a) == bytes(*b)).filter(|tie| tie.len() > 1) {
-                tie.sort_unstable_by(|a, b| whole(*a).cmp(&whole(*b)));
-            }
-            // Equal rows are made one.
-            let mut entries: Vec<Entry> = Vec::new();
-            for row in rows {
-                let (before, weight) = match row {
-                    At::There(at) => (both.there.weights().value(at as usize), both.there.weights().value(at as usize)),
-                    At::Change(at) => (0, both.change.weights().value(at as usize)),
-                };
-                let same = |last: &&mut Entry| whole(row).is_some_and(|bytes| whole(last.row) == Some(bytes));
-                match entries.last_mut().filter(same) {
-                    Some(last) => {
-                        last.before += before;
-                        last.after = last.after.checked_add(weight).ok_or(DataflowError::WeightOutOfRange)?;
-                    }
-                    None => entries.push(Entry { row, before, after: weight }),
+        let after;
+        if self.spec.append_only {
+            for (there, come) in by_group(before.iter(), count).into_iter().zip(by_group(rows.into_iter(), count)) {
+                let entries = side_by_side(&there, &come, |row, before, more| match before.checked_add(more) {
+                    Some(after) if after < 0 => Err(self.negative(row, after)),
+                    Some(after) => Ok(Entry { row, before, after }),
+                    None => Err(DataflowError::WeightOutOfRange),
+                })?;
+                // 3. What differs; without ranks, it is what is kept from now on.
+                self.walk(&entries, self.spec.rank, &mut change)?;
+                if self.spec.rank {
+                    self.walk(&entries, false, &mut kept)?;
                 }
             }
-            if let Some(negative) = entries.iter().find(|entry| entry.after < 0) {
-                let row = both.gather(&[negative.row])?;
-                let key = row.iter().map(|c| arrow::util::display::array_value_to_string(c, 0)).collect::<Result<Vec<_>, _>>()?;
-                return Err(DataflowError::NegativeWeight { operator: self.name(), weight: negative.after, key: key.join(", ") });
+            let kept = if self.spec.rank { &kept } else { &change };
+            self.rows.add(kept.rows.iter().copied().zip(kept.weights.iter().copied()))?;
+        } else {
+            if let Some((row, weight)) = self.rows.add(rows.iter().map(|(_, row, weight)| (*row, *weight)))? {
+                return Err(self.negative(row, weight));
             }
-            // 3. What differs.
-            self.walk(&entries, &mut change)?;
-            self.keep(&entries, &mut kept);
-        }
-        // 4. What is kept.
-        match self.spec.append_only {
-            true => {
-                let rows = RecordBatch::try_new(delta.schema(), both.gather(&kept.rows)?)?;
-                self.rows.insert(&ZSet::new(rows, kept.weights.into()))?;
+            after = self.rows.leading(&keys, count, self.limit)?;
+            for (there, now) in by_group(before.iter(), count).into_iter().zip(by_group(after.iter(), count)) {
+                let entries = side_by_side(&there, &now, |row, before, after| Ok(Entry { row, before, after }))?;
+                self.walk(&entries, self.spec.rank, &mut change)?;
             }
-            false => self.rows.insert(delta)?,
         }
-        let mut columns = both.gather(&change.rows)?;
+        let mut columns = self.rows.decode(change.rows)?.columns().to_vec();
         if self.spec.rank {
             let ranks: ArrayRef = Arc::new(Int64Array::from(change.ranks));
             columns.push(cast(&ranks, self.spec.schema.field(columns.len()).data_type())?);

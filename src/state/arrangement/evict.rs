@@ -6,20 +6,13 @@
 use std::sync::Arc;
 
 use crate::state::error::StateError;
+use crate::state::part::Part;
 use crate::state::shelf::Stored;
 use crate::state::sorted_index::{Entry, Keep, SortedIndex, spread};
 
 use super::chunk::{Chunk, NONE, RowAt, View};
 use super::cold::Segment;
 use super::rows::Rows;
-
-/// A chunk that may be evicted, or come back.
-pub struct Clean {
-    /// When its rows were used last, in the budget's time.
-    pub used: u64,
-    pub bytes: usize,
-    pub number: u32,
-}
 
 /// A segment that chunks are not in yet, and the ones that it takes the place of.
 pub struct Frozen {
@@ -29,23 +22,26 @@ pub struct Frozen {
 
 impl Rows {
     /// The chunks in memory that the store has too. Only right while no checkpoint is on its way.
-    pub fn clean(&self) -> Vec<Clean> {
+    pub fn clean(&self) -> Vec<Part> {
         self.chunks_that(|chunk| chunk.is_stored() && chunk.resident().is_some())
     }
 
-    fn chunks_that(&self, are: impl Fn(&Chunk) -> bool) -> Vec<Clean> {
+    fn chunks_that(&self, are: impl Fn(&Chunk) -> bool) -> Vec<Part> {
         let chunks = (0u32..).zip(&self.chunks).filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
         let chunks = chunks.filter(|(_, chunk)| are(chunk));
-        chunks.map(|(number, chunk)| Clean { used: chunk.body().used(), bytes: chunk.body().bytes(), number }).collect()
+        let part = |(number, chunk): (u32, &Chunk)| Part { used: chunk.body().used(), bytes: chunk.body().bytes(), place: number as usize };
+        chunks.map(part).collect()
     }
 
     /// The chunks whose rows have left memory and whose index has not.
     pub fn half_gone(&self) -> Vec<u32> {
         match self.evicted {
             0 => Vec::new(),
-            _ => {
-                self.chunks_that(|chunk| chunk.resident().is_none() && chunk.cold_in().is_none()).iter().map(|chunk| chunk.number).collect()
-            }
+            _ => self
+                .chunks_that(|chunk| chunk.resident().is_none() && chunk.cold_in().is_none())
+                .iter()
+                .map(|chunk| chunk.place as u32)
+                .collect(),
         }
     }
 
@@ -238,7 +234,7 @@ impl Rows {
     }
 
     /// The chunks whose rows are not in memory.
-    pub fn away(&self) -> Vec<Clean> {
+    pub fn away(&self) -> Vec<Part> {
         if self.evicted == 0 {
             return Vec::new();
         }
@@ -247,11 +243,11 @@ impl Rows {
 
     /// What a start reads: little enough that nobody waits for it.
     pub fn hold_at_start(&mut self) -> Result<(), StateError> {
-        for Clean { bytes, number, .. } in self.away() {
+        for Part { bytes, place, .. } in self.away() {
             if !self.shelf.budget().has_room_at_start(bytes) {
                 break;
             }
-            self.hold(number)?;
+            self.hold(place as u32)?;
         }
         Ok(())
     }

@@ -288,7 +288,7 @@ fn rows_go_and_come_back() {
             there = there.symmetric_difference(&changed).copied().collect();
             rows.insert(&parse(COLUMNS, &delta)).unwrap();
             settle(&traces, random.random_bool(0.5));
-            for number in rows.away().into_iter().map(|chunk| chunk.number).filter(|_| random.random_bool(0.3)).collect::<Vec<_>>() {
+            for number in rows.away().into_iter().map(|chunk| chunk.place as u32).filter(|_| random.random_bool(0.3)).collect::<Vec<_>>() {
                 rows.hold(number).unwrap();
             }
             let expected: String = there.iter().map(|key| line(*key, 1)).collect();

@@ -4,6 +4,7 @@ use crate::state::blob::part_from;
 use crate::state::error::StateError;
 use crate::state::family::Family;
 use crate::state::key_layout::{entry_key, entry_of, trace_prefix};
+use crate::state::part::Part;
 use crate::state::writes::Writes;
 use crate::zset::key_columns::hash_bytes;
 
@@ -143,17 +144,14 @@ impl RecordTable {
         Ok(())
     }
 
-    /// The pages that may leave memory: when each was used, its bytes, and its number. With `all` the others are written whole
-    /// by the next checkpoint, unless they change.
-    pub(super) fn clean(&mut self, all: bool) -> Vec<(u64, usize, usize)> {
+    /// The pages that may leave memory, by their numbers. The others are written whole by the next checkpoint, unless they change.
+    pub(super) fn clean(&mut self) -> Vec<Part> {
         let count = self.full_pages();
         let there = self.pages[..count].iter().enumerate();
         let there = there.filter(|(_, page)| page.away.is_none() && page.touched.is_empty() && page.bytes() > 0);
         let (clean, others): (Vec<_>, Vec<_>) = there.partition(|(_, page)| page.stored.is_some() && !page.singles);
-        if all {
-            self.to_write = others.into_iter().filter(|(_, page)| page.singles).map(|(number, _)| number as u32).collect();
-        }
-        clean.into_iter().map(|(number, page)| (page.used, page.bytes(), number)).collect()
+        self.to_write = others.into_iter().filter(|(_, page)| page.singles).map(|(number, _)| number as u32).collect();
+        clean.into_iter().map(|(place, page)| Part { used: page.used, bytes: page.bytes(), place }).collect()
     }
 
     /// The pages that no new slot comes to: those that may leave.
@@ -177,9 +175,9 @@ impl RecordTable {
         self.free.retain(|slot| pages[*slot as usize / PAGE].away.is_none());
     }
 
-    pub(super) fn pages_away(&self) -> Vec<(u64, usize, usize)> {
+    pub(super) fn pages_away(&self) -> Vec<Part> {
         let pages = self.pages.iter().enumerate();
-        pages.filter_map(|(number, page)| Some((page.used, page.away? as usize, number))).collect()
+        pages.filter_map(|(place, page)| Some(Part { used: page.used, bytes: page.away? as usize, place })).collect()
     }
 
     /// Visits all keys with their records, in no order; pages that are not in memory are read for the moment.

@@ -101,7 +101,8 @@ impl<'a> Step<'a> {
                 slots[*id as usize] = Slot { before: image.clone(), now: image };
             }
         }
-        let marks = pairs.iter().map(|(old, new)| keyed.marks.get(&mark(&keys, *old, *new)).map(|_| ()));
+        let marked: Vec<Vec<u8>> = pairs.iter().map(|(old, new)| mark(&keys, *old, *new)).collect();
+        let marks = keyed.marks.get(marked.iter().map(Vec::as_slice))?.into_iter().map(|mark| mark.map(|_| ()));
         let marks = marks.map(|mark| Slot { before: mark, now: mark }).collect();
         let mut sources = vec![waiting.rows.rows().project(&row_columns)?];
         sources.extend_from_slice(batches);
@@ -215,7 +216,7 @@ impl<'a> Step<'a> {
         keyed.limbo.insert(&left.negate())?;
         keyed.limbo.insert(&waits)?;
         for ((old, new), slot) in pairs.iter().zip(&self.marks).filter(|(_, slot)| slot.before != slot.now) {
-            keyed.marks.set(&mark(&self.keys, *old, *new), slot.now.map(|()| &b""[..]));
+            keyed.marks.set(&mark(&self.keys, *old, *new), slot.now.map(|()| &b""[..]))?;
         }
         Ok(result)
     }
