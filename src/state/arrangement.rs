@@ -26,7 +26,6 @@
 mod chains;
 mod change;
 mod chunk;
-mod cold;
 mod compact;
 mod evict;
 mod fetch;
@@ -48,10 +47,10 @@ use crate::types::TraceId;
 use super::error::StateError;
 use super::part::Part;
 use super::probe::Matches;
+use super::row_at::RowAt;
 use super::shelf::{PageCounts, Shelf};
 use super::writes::Writes;
 
-pub use chunk::RowAt;
 use gather::{gather, gather_columns};
 pub use rows::Find;
 use rows::Rows;

@@ -1,9 +1,9 @@
 //! What state may take of the process's memory, and what rows take of it now.
 //!
-//! Rows of arrangements and of growing relations can be dropped and read again, and so can the pages of records; how rows are
-//! found goes with them. When this says rows, it means all of these. All else that state holds (how the others are found, the
-//! index of records, cells, sorted traces) stays in memory: what it leaves is what rows and the pages that were read again may
-//! take. When it leaves nearly nothing, rows have an eighth all the same.
+//! Rows of arrangements and of growing relations can be dropped and read again, and so can the pages of records and the leaves of
+//! traces and cells; how they are found goes with them. When this says rows, it means all of these. All else that state holds (how
+//! the others are found, a little of each that is away) stays in memory: what it leaves is what rows and the pages that were
+//! read again may take. When it leaves nearly nothing, rows have an eighth all the same.
 //!
 //! What state may take is a bound, and less than that while the process takes more than was planned for all else.
 

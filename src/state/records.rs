@@ -1,16 +1,17 @@
 //! Records: a few bytes of fixed size by key. What is kept of a group, a degree, a count.
 //!
 //! A key's record has a slot, a number that stays its own until it is removed. Slots next to each other make a page, in which
-//! keys and records lie; the index is a table of slots by the hash of the key: no allocation a record, and nothing is moved
-//! when one is changed. Touched slots are noted once; a checkpoint writes those records and forgets the notes.
+//! keys and records lie; the index is a table of slots by the hash of the key, which it does not have: no allocation a record, and
+//! nothing is moved when one is changed. Touched slots are noted once; a checkpoint writes those records and forgets the notes.
 //!
 //! In the store slots lie as they do here, so that they come back with their numbers. A page of which much was touched is
 //! written whole, as new records nearly always are; those of one checkpoint become a blob. They are frozen for that, not copied:
 //! only a page that changes before it is written is there twice. A single record that was touched is written beside its page,
 //! and counts before it.
 //!
-//! Pages that the store has whole may leave memory; the index stays. Whoever is going to look for keys has the pages read
-//! that they may be on, all at once ([`RecordTable::fetch`]): they stay until rows and pages have to leave again.
+//! Pages that the store has whole may leave memory, and the index of their slots does too: they are found by a segment then
+//! ([`super::cold`]). Whoever is going to look for keys has the pages read that these may be on, all at once
+//! ([`RecordTable::fetch`]): they stay until rows and pages have to leave again.
 //!
 //! ```text
 //! chunk: trace | page, 4 bytes                -> blob, 8 bytes | part, 4 bytes: the page, see page.rs
@@ -32,6 +33,7 @@ use crate::zset::key_columns::hash_bytes;
 
 use super::blobs::Blobs;
 use super::budget::Budget;
+use super::cold::{By, Cold, named};
 use super::error::StateError;
 use super::part::Part;
 use super::shelf::PageCounts;
@@ -52,10 +54,12 @@ pub struct Records {
 pub struct RecordTable {
     id: TraceId,
     width: usize,
+    /// The slots with a record, on pages that are in memory.
     index: HashTable<u32>,
-    /// Of the key that each slot has or had.
-    hashes: Vec<u64>,
+    cold: Cold,
     pages: Vec<Page>,
+    /// After the greatest slot that ever had a record.
+    slots: usize,
     /// Slots without a record, on pages that are in memory.
     free: Vec<u32>,
     live: usize,
@@ -74,8 +78,8 @@ pub struct RecordTable {
     counts: PageCounts,
 }
 
-/// What a record costs beyond its page: its hash, and its share of the index. An estimate.
-const SLOT_BYTES: usize = size_of::<u64>() + 6;
+/// What the index takes for each slot that it has room for. An estimate.
+const SLOT_BYTES: usize = 6;
 
 impl Records {
     pub(super) fn new(table: RecordTable) -> Records {
@@ -127,8 +131,10 @@ impl Records {
         self.lock().clean()
     }
 
-    pub(super) fn evict(&self, pages: &[u32]) {
-        self.lock().evict(pages);
+    /// # Errors
+    /// When what they are found by cannot be written.
+    pub(super) fn evict(&self, pages: &[u32]) -> Result<(), StateError> {
+        self.lock().evict(pages)
     }
 
     /// The pages that are not in memory, as [`Records::clean`] tells of others.
@@ -149,8 +155,9 @@ impl RecordTable {
             id,
             width,
             index: HashTable::new(),
-            hashes: Vec::new(),
+            cold: Cold::default(),
             pages: Vec::new(),
+            slots: 0,
             free: Vec::new(),
             live: 0,
             touched: Vec::new(),
@@ -174,7 +181,7 @@ impl RecordTable {
     }
 
     pub fn bytes(&self) -> usize {
-        self.hashes.len() * SLOT_BYTES + self.pages.len() * size_of::<Page>() + self.resident
+        self.index.capacity() * SLOT_BYTES + self.cold.bytes() + self.pages.len() * size_of::<Page>() + self.resident
     }
 
     /// Whether all pages are in memory: nothing has to be fetched.
@@ -187,16 +194,13 @@ impl RecordTable {
         if self.is_resident() {
             return Ok(());
         }
-        let mut wanted = Vec::new();
-        for hash in keys.map(hash_bytes) {
-            let slots = self.index.iter_hash(hash).filter(|slot| self.hashes[**slot as usize] == hash);
-            wanted.extend(slots.map(|slot| *slot / PAGE as u32));
-        }
+        let hashes: Vec<u64> = keys.map(hash_bytes).collect();
+        let named = named(&self.cold.segments(), By::Key, &hashes)?.into_iter();
+        let is_there = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
+        let mut wanted: Vec<u32> = named.filter(|(_, at, segment)| is_there(at.chunk, *segment)).map(|(_, at, _)| at.chunk).collect();
+        self.counts.found += hashes.len().saturating_sub(wanted.len()) as u64;
         wanted.sort_unstable();
         wanted.dedup();
-        let count = wanted.len();
-        wanted.retain(|page| self.pages[*page as usize].away.is_some());
-        self.counts.found += (count - wanted.len()) as u64;
         self.read(wanted)
     }
 
@@ -206,23 +210,30 @@ impl RecordTable {
     /// When the page that it may be on is not in memory: nobody fetched it.
     pub fn find(&self, key: &[u8]) -> Result<Option<u32>, StateError> {
         let hash = hash_bytes(key);
-        let mut unread = false;
-        let is_it = |slot: &u32| {
-            let (at, page) = (*slot as usize % PAGE, &self.pages[*slot as usize / PAGE]);
-            let same = self.hashes[*slot as usize] == hash;
-            unread |= same && page.away.is_some();
-            same && !unread && page.key(at, self.width) == Some(key)
-        };
-        let found = self.index.find(hash, is_it).copied();
-        match unread {
-            true => Err(StateError::Misuse("records were looked for that nobody had fetched".to_string())),
-            false => Ok(found),
+        let found = self.index.find(hash, |slot| self.key(*slot) == Some(key)).copied();
+        if found.is_none() && !self.is_resident() && self.cold_has(hash)? {
+            return Err(StateError::Misuse("records were looked for that nobody had fetched".to_string()));
         }
+        Ok(found)
+    }
+
+    /// Whether a page has that hash of a key that is not in memory.
+    fn cold_has(&self, hash: u64) -> Result<bool, StateError> {
+        let is_there = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
+        match self.cold.may_have(hash) {
+            true => Ok(named(&self.cold.segments(), By::Key, &[hash])?.iter().any(|(_, at, segment)| is_there(at.chunk, *segment))),
+            false => Ok(false),
+        }
+    }
+
+    /// The key of a slot with a record on a page that is in memory.
+    fn key(&self, slot: u32) -> Option<&[u8]> {
+        self.pages[slot as usize / PAGE].key(slot as usize % PAGE, self.width)
     }
 
     /// Gives the key, which has none, a record of zeros; its slot.
     pub fn insert(&mut self, key: &[u8]) -> u32 {
-        let slot = self.free.pop().unwrap_or(self.hashes.len() as u32);
+        let slot = self.free.pop().unwrap_or(self.slots as u32);
         self.reach(slot as usize);
         self.touch(slot);
         self.give(slot, key);
@@ -248,17 +259,44 @@ impl RecordTable {
 
     /// Gives the slot, which has no record and whose page is in memory, to a key.
     fn give(&mut self, slot: u32, key: &[u8]) {
-        let hash = hash_bytes(key);
-        self.hashes[slot as usize] = hash;
+        self.have_room(1);
         self.change_page(slot as usize / PAGE, |page, width| page.add(slot as usize % PAGE, width, key));
-        let hashes = &self.hashes;
-        self.index.insert_unique(hash, slot, |slot| hashes[*slot as usize]);
+        self.put(slot, hash_bytes(key));
         self.live += 1;
+    }
+
+    /// Puts a slot into the index, which has room for it.
+    fn put(&mut self, slot: u32, hash: u64) {
+        let (pages, width) = (&self.pages, self.width);
+        let hash_of = |slot: &u32| hash_bytes(pages[*slot as usize / PAGE].key(*slot as usize % PAGE, width).unwrap_or(&[]));
+        self.index.insert_unique(hash, slot, hash_of);
+    }
+
+    /// Makes room in the index for so many more: it is made anew, page by page, because to ask each slot for its key as slots lie
+    /// in there would be to go all over memory.
+    fn have_room(&mut self, more: usize) {
+        if self.index.len() + more > self.index.capacity() {
+            self.index_anew((2 * self.index.len()).max(self.index.len() + more));
+        }
+    }
+
+    /// Makes an index with room for so many slots, of those with a record on pages that are in memory.
+    fn index_anew(&mut self, room: usize) {
+        self.index = HashTable::new();
+        let mut index = HashTable::with_capacity(room);
+        for (number, page) in self.pages.iter().enumerate() {
+            for (slot, key) in page.entries(self.width) {
+                // There is room: no slot is asked for its hash again.
+                index.insert_unique(hash_bytes(key), (number * PAGE + slot) as u32, |_| 0);
+            }
+        }
+        self.index = index;
     }
 
     /// Takes the record of a slot away that has one.
     fn take_from(&mut self, slot: u32) {
-        if let Ok(entry) = self.index.find_entry(self.hashes[slot as usize], |other| *other == slot) {
+        let hash = self.key(slot).map(hash_bytes);
+        if let Some(Ok(entry)) = hash.map(|hash| self.index.find_entry(hash, |other| *other == slot)) {
             entry.remove();
         }
         self.change_page(slot as usize / PAGE, |page, width| page.remove(slot as usize % PAGE, width));
@@ -267,9 +305,7 @@ impl RecordTable {
 
     /// Slots and pages up to that one.
     fn reach(&mut self, slot: usize) {
-        if slot >= self.hashes.len() {
-            self.hashes.resize(slot + 1, 0);
-        }
+        self.slots = self.slots.max(slot + 1);
         if slot / PAGE >= self.pages.len() {
             self.pages.resize_with(slot / PAGE + 1, Page::default);
         }

@@ -89,6 +89,11 @@ impl SortedIndex {
         size_of::<SortedIndex>() + self.buckets.capacity() * size_of::<(u64, u64)>() + self.filter.bytes()
     }
 
+    /// False when the index does not have the hash.
+    pub fn may_have(&self, hash: u64) -> bool {
+        self.filter.may_have(spread(hash))
+    }
+
     /// What the indexes have of the hashes: the position of the index, that of the hash, and the number. In no order.
     pub fn find(indexes: &[&SortedIndex], hashes: &[u64]) -> Result<Vec<(u32, u32, u64)>, StateError> {
         let mut found = Vec::new();

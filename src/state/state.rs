@@ -18,18 +18,23 @@ pub(super) enum State {
     Appended(Appended),
 }
 
-/// Chunks of one arrangement that are to leave memory.
-pub struct Leaving {
-    rows: Arrangement,
-    chunks: Vec<u32>,
+/// Chunks or pages of one state that are to leave memory, with what they are found by.
+pub enum Leaving {
+    Chunks(Arrangement, Vec<u32>),
+    Pages(Records, Vec<u32>),
 }
 
 impl Leaving {
     /// # Errors
     /// When the store cannot be read, or what they are found by cannot be written.
     pub fn leave(self) -> Result<(), StateError> {
-        self.rows.freeze(&self.chunks)?;
-        self.rows.melt_together()
+        match self {
+            Leaving::Chunks(rows, chunks) => {
+                rows.freeze(&chunks)?;
+                rows.melt_together()
+            }
+            Leaving::Pages(records, pages) => records.evict(&pages),
+        }
     }
 }
 
@@ -83,11 +88,13 @@ impl State {
         match self {
             State::Trace(trace) => trace.rows().evict(places),
             State::Cells(cells) => cells.cells().evict(places),
-            State::Records(records) => records.evict(&numbers(places)),
+            State::Records(records) => {
+                return (!places.is_empty()).then(|| Leaving::Pages(records.clone(), numbers(places)));
+            }
             State::Appended(rows) => places.iter().for_each(|place| rows.evict(*place)),
             State::Arrangement(rows) => {
                 let chunks = [rows.half_gone(), numbers(places)].concat();
-                return (!chunks.is_empty()).then(|| Leaving { rows: rows.clone(), chunks });
+                return (!chunks.is_empty()).then(|| Leaving::Chunks(rows.clone(), chunks));
             }
         }
         None

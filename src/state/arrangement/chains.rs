@@ -3,8 +3,8 @@
 use hashbrown::HashTable;
 
 use crate::state::error::StateError;
+use crate::state::row_at::{NONE, RowAt};
 
-use super::chunk::{NONE, RowAt};
 use super::rows::{Find, Rows};
 
 impl Rows {

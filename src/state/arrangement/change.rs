@@ -6,10 +6,10 @@
 use arrow::array::UInt32Array;
 
 use crate::state::error::StateError;
+use crate::state::row_at::RowAt;
 use crate::zset::{KeyColumns, ZSet};
 
 use super::Arrangement;
-use super::chunk::RowAt;
 use super::rows::Find;
 
 /// Rows that one step takes away.

@@ -11,18 +11,9 @@ use arrow::buffer::{BooleanBuffer, Buffer};
 use crate::state::body::Body;
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
+use crate::state::row_at::{NONE, RowAt};
 use crate::state::shelf::Shelf;
 use crate::zset::ZSet;
-
-/// Where a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowAt {
-    pub chunk: u32,
-    pub row: u32,
-}
-
-/// The end of a chain.
-pub const NONE: RowAt = RowAt { chunk: u32::MAX, row: u32::MAX };
 
 /// A chunk as it was at one moment; cheap to clone.
 #[derive(Clone)]

@@ -1,9 +1,10 @@
 //! Chunks of an arrangement that have lost rows: what is left of one is written anew, or it is freed.
 
 use crate::state::error::StateError;
+use crate::state::row_at::RowAt;
 use crate::zset::ZSet;
 
-use super::chunk::{Chunk, RowAt};
+use super::chunk::Chunk;
 use super::rows::{Find, Rows, SMALL};
 
 impl Rows {

@@ -3,15 +3,14 @@
 //! Chunks leave together. First their index is written ([`Rows::freeze`]); if nothing has changed meanwhile, they go
 //! ([`Rows::frozen`]).
 
-use std::sync::Arc;
-
+use crate::state::cold::{Segment, together};
 use crate::state::error::StateError;
 use crate::state::part::Part;
+use crate::state::row_at::{NONE, RowAt};
 use crate::state::shelf::Stored;
-use crate::state::sorted_index::{Entry, Keep, SortedIndex, spread};
+use crate::state::sorted_index::{Entry, SortedIndex, spread};
 
-use super::chunk::{Chunk, NONE, RowAt, View};
-use super::cold::Segment;
+use super::chunk::{Chunk, View};
 use super::rows::Rows;
 
 /// A segment that chunks are not in yet, and the ones that it takes the place of.
@@ -90,36 +89,10 @@ impl Rows {
     /// Writes one segment for several, when there are many of a size.
     pub fn melt_together(&self) -> Result<Option<Frozen>, StateError> {
         let Some(alike) = self.cold.alike() else { return Ok(None) };
-        let mut chunks = Vec::new();
-        // By segment, for each of its chunks: what it is in the new one, with its rows.
-        let mut into: Vec<Arc<Vec<Option<(u64, View)>>>> = Vec::new();
-        for segment in &alike {
-            let of = segment.chunks.iter().map(|number| {
-                let chunk = self.chunks.get(*number as usize).and_then(Option::as_ref);
-                let chunk = chunk.filter(|chunk| chunk.cold_in() == Some(segment.id))?;
-                chunks.push(*number);
-                Some((chunks.len() as u64 - 1, chunk.view().clone()))
-            });
-            into.push(Arc::new(of.collect()));
-        }
-        let keep = |of: &Arc<Vec<Option<(u64, View)>>>| -> Box<Keep> {
-            let of = of.clone();
-            Box::new(move |place| {
-                let (ordinal, view) = of.get((place >> 32) as usize)?.as_ref()?;
-                view.is_live(place as u32 as usize).then_some(ordinal << 32 | u64::from(place as u32))
-            })
-        };
-        let scratch = self.shelf.scratch();
-        let from: Vec<_> = alike.iter().zip(&into).map(|(segment, of)| (&segment.by_key, keep(of))).collect();
-        let by_key = SortedIndex::merged(&from, scratch)?;
-        let by_row = match alike.iter().all(|segment| segment.by_row.is_some()) {
-            true => {
-                let of_rows = alike.iter().zip(&into).filter_map(|(segment, of)| Some((segment.by_row.as_ref()?, keep(of))));
-                Some(SortedIndex::merged(&of_rows.collect::<Vec<_>>(), scratch)?)
-            }
-            false => None,
-        };
-        let segment = Segment { id: self.cold.next_id(), chunks, by_key, by_row };
+        let chunk = |number: u32| self.chunks.get(number as usize).and_then(Option::as_ref);
+        let is_in = |number: u32, segment: u64| chunk(number).is_some_and(|chunk| chunk.cold_in() == Some(segment));
+        let is_there = |at: RowAt| chunk(at.chunk).is_some_and(|chunk| chunk.view().is_live(at.row as usize));
+        let segment = together(self.cold.next_id(), &alike, is_in, is_there, self.shelf.scratch())?;
         Ok(Some(Frozen { segment, instead_of: alike.iter().map(|segment| segment.id).collect() }))
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::state::cold::By;
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
+use crate::state::row_at::RowAt;
 
-use super::chunk::{Chunk, RowAt};
-use super::cold::By;
+use super::chunk::Chunk;
 use super::reach::Reach;
 use super::rows::{Find, Rows};
 

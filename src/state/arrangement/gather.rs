@@ -7,9 +7,10 @@ use hashbrown::HashMap;
 use crate::state::column;
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
+use crate::state::row_at::{NONE, RowAt};
 use crate::zset::ZSet;
 
-use super::chunk::{NONE, RowAt, View};
+use super::chunk::View;
 use super::reach::Reach;
 
 /// A chunk as rows are gathered from it: with its rows, when they are in memory.

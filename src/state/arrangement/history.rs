@@ -1,9 +1,8 @@
 //! What left an arrangement while readers still hold an earlier view of it: how they find a row by its key that is no
 //! longer in the chain of its key.
 
+use crate::state::row_at::RowAt;
 use std::sync::{Arc, Weak};
-
-use super::chunk::RowAt;
 
 /// Held by the reader of a view: the view's number.
 #[derive(Debug)]

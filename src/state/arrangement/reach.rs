@@ -9,8 +9,7 @@ use crate::state::body::Body;
 use crate::state::error::StateError;
 use crate::state::fetched::Fetched;
 use crate::state::fixed_rows::FixedRows;
-
-use super::chunk::RowAt;
+use crate::state::row_at::RowAt;
 
 #[derive(Default)]
 pub struct Reach {

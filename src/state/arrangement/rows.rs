@@ -8,12 +8,13 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashTable;
 use imbl::Vector;
 
+use crate::state::cold::{By, Cold, named};
 use crate::state::error::StateError;
+use crate::state::row_at::{NONE, RowAt};
 use crate::state::shelf::Shelf;
 use crate::zset::{KeyColumns, ZSet};
 
-use super::chunk::{Chunk, NONE, RowAt, View};
-use super::cold::{By, Cold, named};
+use super::chunk::{Chunk, View};
 use super::gather::Held;
 use super::history::History;
 use super::reach::Reach;

@@ -7,14 +7,15 @@ use arrow::datatypes::SchemaRef;
 use hashbrown::HashMap;
 use imbl::Vector;
 
+use crate::state::cold::{By, named};
 use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
 use crate::state::probe::Matches;
+use crate::state::row_at::RowAt;
 use crate::zset::text::print;
 use crate::zset::{KeyColumns, ZSet};
 
-use super::chunk::{RowAt, View};
-use super::cold::{By, named};
+use super::chunk::View;
 use super::gather::gather;
 use super::history::Pin;
 use super::reach::Reach;

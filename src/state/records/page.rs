@@ -32,6 +32,8 @@ pub struct Page {
     live: u16,
     /// It is in the store alone, and took so many bytes.
     pub away: Option<u32>,
+    /// The segment that its keys are found by then.
+    pub cold: Option<u64>,
     /// The blob, and its part, that is the page as of some moment.
     pub stored: Option<(u64, u32)>,
     /// Whether the store has single records that count before it.
@@ -145,9 +147,9 @@ impl Page {
         body.rows.len() + body.keys.capacity()
     }
 
-    /// Lets go of what the store has.
-    pub fn evict(&mut self) {
-        self.away = Some(self.bytes() as u32);
+    /// Lets go of what the store has; its keys are found by that segment.
+    pub fn evict(&mut self, segment: u64) {
+        (self.away, self.cold) = (Some(self.bytes() as u32), Some(segment));
         (self.held, self.freed) = (Held::default(), 0);
     }
 

@@ -1,10 +1,12 @@
 //! Records and the store: what a checkpoint writes, what a start reads, and pages that leave memory and come back.
 
 use crate::state::blob::part_from;
+use crate::state::cold::{Segment, together};
 use crate::state::error::StateError;
 use crate::state::family::Family;
 use crate::state::key_layout::{entry_key, entry_of, trace_prefix};
 use crate::state::part::Part;
+use crate::state::sorted_index::{SortedIndex, spread};
 use crate::state::writes::Writes;
 use crate::zset::key_columns::hash_bytes;
 
@@ -22,23 +24,21 @@ const LAST: u32 = u32::MAX / PAGE as u32;
 impl RecordTable {
     /// Reads what the store holds. Pages for which there is no room are in memory for a moment only.
     pub(in crate::state) fn load(&mut self) -> Result<(), StateError> {
-        let mut slots = Vec::new();
         for some in self.stored_pages()?.chunks(AT_ONCE) {
             let parts: Vec<(u64, u32)> = some.iter().map(|(_, part)| *part).collect();
             for ((number, part), bytes) in some.iter().zip(self.blobs.get(&parts)?) {
-                self.load_page(*number as usize, *part, &bytes, &mut slots)?;
+                self.load_page(*number as usize, *part, &bytes)?;
+            }
+            if !self.budget.has_room_for(0) {
+                self.evict(&some.iter().map(|(number, _)| *number).collect::<Vec<_>>())?;
             }
         }
         // All at once, into an index that does not grow on the way.
-        let hashes = &self.hashes;
-        self.index.reserve(slots.len(), |slot| hashes[*slot as usize]);
-        for slot in slots {
-            self.index.insert_unique(hashes[slot as usize], slot, |slot| hashes[*slot as usize]);
-            self.live += 1;
-        }
+        let there = self.pages.iter().filter(|page| page.away.is_none());
+        self.index_anew(there.map(Page::live).sum());
         self.load_singles()?;
         let there = self.pages.iter().enumerate().rev().filter(|(_, page)| page.away.is_none());
-        let (count, width) = (self.hashes.len(), self.width);
+        let (count, width) = (self.slots, self.width);
         let slots = there.flat_map(|(number, page)| {
             (0..PAGE).rev().filter(move |slot| page.key(*slot, width).is_none()).map(move |slot| number * PAGE + slot)
         });
@@ -57,24 +57,17 @@ impl RecordTable {
         Ok(pages)
     }
 
-    /// Takes a page in, and tells which of its slots have records; the index does not know them yet.
-    fn load_page(&mut self, number: usize, part: (u64, u32), bytes: &[u8], slots: &mut Vec<u32>) -> Result<(), StateError> {
+    /// Takes a page in; the index does not know its slots yet.
+    fn load_page(&mut self, number: usize, part: (u64, u32), bytes: &[u8]) -> Result<(), StateError> {
         self.reach(number * PAGE);
         if !self.change_page(number, |page, width| page.take(bytes, width)) {
             return Err(self.broken());
         }
-        let before = slots.len();
         let page = &mut self.pages[number];
         page.stored = Some(part);
-        slots.extend(page.entries(self.width).map(|(slot, _)| (number * PAGE + slot) as u32));
-        if let Some(last) = slots[before..].last().copied() {
-            self.reach(last as usize);
-        }
-        for (slot, key) in self.pages[number].entries(self.width) {
-            self.hashes[number * PAGE + slot] = hash_bytes(key);
-        }
-        if !self.budget.has_room_for(0) {
-            self.evict(&[number as u32]);
+        self.live += page.live();
+        if let Some((last, _)) = page.entries(self.width).last() {
+            self.reach(number * PAGE + last);
         }
         Ok(())
     }
@@ -129,18 +122,24 @@ impl RecordTable {
         let whole = self.change_page(number, |page, width| page.take(bytes, width));
         let page = &mut self.pages[number];
         page.used = self.budget.now();
+        if let Some(segment) = page.cold.take() {
+            self.cold.leave(segment);
+        }
         if let Some(bytes) = took.filter(|_| whole) {
             self.evicted -= bytes as usize;
             self.away -= 1;
             self.budget.away(false);
         }
-        let page = &self.pages[number];
-        let same = page.entries(self.width).all(|(slot, key)| self.hashes.get(number * PAGE + slot) == Some(&hash_bytes(key)));
-        if !whole || !same || page.live() != live {
+        if !whole || self.pages[number].live() != live {
             return Err(self.broken());
         }
+        self.have_room(live);
+        let page = &self.pages[number];
+        let slots: Vec<(u32, u64)> = page.entries(self.width).map(|(slot, key)| ((number * PAGE + slot) as u32, hash_bytes(key))).collect();
+        slots.into_iter().for_each(|(slot, hash)| self.put(slot, hash));
+        let page = &self.pages[number];
         let slots = (0..PAGE).filter(|slot| page.key(*slot, self.width).is_none()).map(|slot| number * PAGE + slot);
-        self.free.extend(slots.filter(|slot| *slot < self.hashes.len()).map(|slot| slot as u32));
+        self.free.extend(slots.filter(|slot| *slot < self.slots).map(|slot| slot as u32));
         Ok(())
     }
 
@@ -156,23 +155,53 @@ impl RecordTable {
 
     /// The pages that no new slot comes to: those that may leave.
     fn full_pages(&self) -> usize {
-        self.hashes.len() / PAGE
+        self.slots / PAGE
     }
 
-    pub(super) fn evict(&mut self, pages: &[u32]) {
-        for number in pages {
-            let page = &self.pages[*number as usize];
-            let is_stored = page.touched.is_empty() && page.stored.is_some() && !page.singles;
-            if *number as usize >= self.full_pages() || page.away.is_some() || !is_stored {
-                continue;
-            }
-            self.change_page(*number as usize, |page, _| page.evict());
+    /// Lets those pages leave memory that may, with the index of their slots.
+    pub(super) fn evict(&mut self, pages: &[u32]) -> Result<(), StateError> {
+        let full = self.full_pages();
+        let may_leave = |number: &&u32| {
+            let page = self.pages.get(**number as usize).filter(|_| (**number as usize) < full);
+            page.is_some_and(|page| page.away.is_none() && page.touched.is_empty() && page.stored.is_some() && !page.singles)
+        };
+        let chunks: Vec<u32> = pages.iter().filter(may_leave).copied().collect();
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut entries = Vec::new();
+        for (ordinal, number) in (0u64..).zip(&chunks) {
+            let keys = self.pages[*number as usize].entries(self.width);
+            entries.extend(keys.map(|(slot, key)| (spread(hash_bytes(key)), ordinal << 32 | slot as u64)));
+        }
+        let by_key = SortedIndex::of(entries, self.store.scratch())?;
+        let id = self.cold.next_id();
+        for number in &chunks {
+            self.change_page(*number as usize, |page, _| page.evict(id));
             self.evicted += self.pages[*number as usize].away.unwrap_or(0) as usize;
             self.away += 1;
             self.budget.away(true);
         }
         let pages = &self.pages;
+        self.index.retain(|slot| pages[*slot as usize / PAGE].away.is_none());
         self.free.retain(|slot| pages[*slot as usize / PAGE].away.is_none());
+        self.cold.add(Segment { id, chunks, by_key, by_row: None });
+        if self.index.len() < self.index.capacity() / 4 {
+            self.index_anew(2 * self.index.len());
+        }
+        self.melt_together()
+    }
+
+    /// Makes one segment of several, as long as there are many of a size.
+    fn melt_together(&mut self) -> Result<(), StateError> {
+        while let Some(alike) = self.cold.alike() {
+            let is_in = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
+            let segment = together(self.cold.next_id(), &alike, is_in, |_| true, self.store.scratch())?;
+            segment.chunks.iter().for_each(|page| self.pages[*page as usize].cold = Some(segment.id));
+            alike.iter().for_each(|old| self.cold.remove(old.id));
+            self.cold.add(segment);
+        }
+        Ok(())
     }
 
     pub(super) fn pages_away(&self) -> Vec<Part> {

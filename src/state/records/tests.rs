@@ -190,6 +190,7 @@ fn pages_leave_and_are_read_when_they_are_wanted() {
     traces.evict_down_to(0).unwrap();
     assert!(records.bytes() < before - COUNT * 16 + 1, "{} of {before} bytes", records.bytes());
     assert!(traces.rows_and_pages().0 == 0 && records.evicted().0 >= COUNT * 16);
+    assert!(records.bytes() < COUNT * 4, "{} bytes for {COUNT} records that are not in memory", records.bytes());
     {
         let mut table = records.lock();
         assert!(table.find(&key(77)).is_err() && table.find(&key(20_001)).unwrap().is_none());

@@ -1,19 +1,20 @@
-//! Cold chunks: neither their rows nor how these are found is in memory. Their index lies in the store, a segment for those that
-//! left memory together; of a segment a filter stays ([`SortedIndex`]). Segments of about a size are made one.
+//! Cold chunks, and pages of records: neither their rows nor how these are found is in memory. Their index lies on the disk, a
+//! segment for those that left memory together; of a segment a filter stays ([`SortedIndex`]). Segments of about a size are made
+//! one. What is said of chunks here is true of pages too.
 //!
 //! A segment goes on naming rows that are no longer there, and chunks that came back into memory or are gone: a chunk says
 //! itself which segment it is in, and its bits which of its rows are there.
 
 use std::sync::Arc;
 
-use crate::state::error::StateError;
-use crate::state::sorted_index::SortedIndex;
-
-use super::chunk::RowAt;
+use super::error::StateError;
+use super::row_at::RowAt;
+use super::scratch::Scratch;
+use super::sorted_index::{Keep, SortedIndex};
 
 /// The index of some chunks. Readers of earlier moments hold it too.
 pub struct Segment {
-    /// Given once in an arrangement.
+    /// Given once in a state.
     pub id: u64,
     /// The numbers of its chunks. In the indexes a chunk is its position here.
     pub chunks: Vec<u32>,
@@ -22,7 +23,7 @@ pub struct Segment {
     pub by_row: Option<SortedIndex>,
 }
 
-/// All segments of an arrangement.
+/// All segments of one state.
 #[derive(Default)]
 pub struct Cold {
     segments: Vec<Member>,
@@ -103,6 +104,11 @@ impl Cold {
         self.segments.iter().map(|member| member.segment.clone()).collect()
     }
 
+    /// False when no segment has that hash of a key.
+    pub fn may_have(&self, hash: u64) -> bool {
+        self.segments.iter().any(|member| member.segment.by_key.may_have(hash))
+    }
+
     /// Some segments that are of about a size, and many.
     pub fn alike(&self) -> Option<Vec<Arc<Segment>>> {
         let mut by_size: Vec<(u32, &Arc<Segment>)> = self.segments.iter().map(|member| (member.segment.size(), &member.segment)).collect();
@@ -115,6 +121,41 @@ impl Cold {
     pub fn bytes(&self) -> usize {
         self.segments.iter().map(|member| size_of::<Member>() + member.segment.bytes()).sum()
     }
+}
+
+/// One segment of what several have, under that number: of the chunks that are in them now, and of these of the rows that are there.
+pub fn together(
+    id: u64,
+    segments: &[Arc<Segment>],
+    is_in: impl Fn(u32, u64) -> bool,
+    is_there: impl Fn(RowAt) -> bool,
+    scratch: &Scratch,
+) -> Result<Segment, StateError> {
+    let mut chunks = Vec::new();
+    // By segment, for each of its chunks: its number, and what it is in the new one.
+    let mut into: Vec<Vec<Option<(u32, u64)>>> = Vec::new();
+    for segment in segments {
+        let of = segment.chunks.iter().map(|number| {
+            is_in(*number, segment.id).then(|| {
+                chunks.push(*number);
+                (*number, chunks.len() as u64 - 1)
+            })
+        });
+        into.push(of.collect());
+    }
+    let (into, is_there) = (&into, &is_there);
+    let keep = |of: usize| -> Box<Keep> {
+        Box::new(move |place| {
+            let (chunk, ordinal) = (*into[of].get((place >> 32) as usize)?)?;
+            is_there(RowAt { chunk, row: place as u32 }).then_some(ordinal << 32 | u64::from(place as u32))
+        })
+    };
+    let all = |by: By| -> Option<Vec<(&SortedIndex, Box<Keep>)>> {
+        segments.iter().enumerate().map(|(of, segment)| Some((segment.index(by)?, keep(of)))).collect()
+    };
+    let by_key = SortedIndex::merged(&all(By::Key).unwrap_or_default(), scratch)?;
+    let by_row = all(By::Row).map(|all| SortedIndex::merged(&all, scratch)).transpose()?;
+    Ok(Segment { id, chunks, by_key, by_row })
 }
 
 /// What a segment says of some hashes: the position of the hash, the place, and the segment's number.
