@@ -31,6 +31,7 @@ mod evict;
 mod fetch;
 mod gather;
 mod history;
+mod places;
 mod reach;
 mod rows;
 mod shared;

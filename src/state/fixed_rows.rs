@@ -26,10 +26,14 @@ const SMALL: usize = 1 << 16;
 
 impl FixedRows {
     /// Rows that stay in memory by themselves: those that are a small part of what they lie in are copied out of it, so that
-    /// letting go of them frees what they are counted as.
+    /// letting go of them frees what they are counted as. Where there may be `dictionaries`, one or none a column, rows are seldom wanted
+    /// whole, and lie in few bytes.
     pub fn new(rows: &RecordBatch, key: &[usize], dictionaries: &[Option<Arc<Dictionary>>]) -> Result<FixedRows, StateError> {
-        let numbered = |(place, values): (usize, &ArrayRef)| Column::new(values, dictionaries.get(place).and_then(Option::as_ref));
-        let columns: Vec<Column> = rows.columns().iter().enumerate().map(numbered).collect();
+        let short = |(place, values): (usize, &ArrayRef)| match dictionaries.is_empty() {
+            true => Column::Values(values.clone()),
+            false => Column::short(values, dictionaries.get(place).and_then(Option::as_ref)),
+        };
+        let columns: Vec<Column> = rows.columns().iter().enumerate().map(short).collect();
         let values: Vec<usize> = (0..columns.len()).filter(|place| matches!(columns[*place], Column::Values(_))).collect();
         let lying = rows.project(&values)?;
         let held = lying.get_array_memory_size();
@@ -57,8 +61,12 @@ impl FixedRows {
     }
 
     fn of(rows: &RecordBatch, columns: Vec<Column>, key: &[usize], bytes: usize) -> Result<FixedRows, StateError> {
-        let key: Vec<ArrayRef> = key.iter().map(|place| columns[*place].values(0, rows.num_rows())).collect::<Result<_, _>>()?;
-        let keys = KeyColumns::new(&key, rows.num_rows())?;
+        let values = |place: &usize| match &columns[*place] {
+            Column::Values(values) => values,
+            // What they hold is of use without values.
+            Column::Near { .. } | Column::Numbers { .. } => rows.column(*place),
+        };
+        let keys = KeyColumns::of(key.iter().map(|place| columns[*place].held(values(place))), rows.num_rows())?;
         let bytes = bytes + keys.own_bytes();
         Ok(FixedRows { schema: rows.schema(), columns, len: rows.num_rows(), keys, whole: OnceLock::new(), bytes })
     }

@@ -14,6 +14,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use arrow_row::Rows;
 
+use super::near::Near;
 use super::row_codec::RowCodec;
 
 /// Some columns of a batch.
@@ -34,17 +35,37 @@ struct KeyColumn {
 enum Values {
     Narrow(ScalarBuffer<i32>),
     Word(ScalarBuffer<i64>),
+    /// Words, in fewer bytes.
+    Near(Arc<Near>),
     Wide(ScalarBuffer<i128>),
     Bytes(OffsetBuffer<i32>, Buffer),
     /// Types that are rarely keys, by their row bytes.
     Encoded(Rows),
 }
 
+/// A column as it is held.
+pub enum Held<'a> {
+    Values(&'a ArrayRef),
+    /// Of a type whose values are words: whole numbers of 64 bits, timestamps, times.
+    Near(&'a Arc<Near>, Option<&'a NullBuffer>),
+}
+
 impl KeyColumns {
     /// The columns are of one length, which `rows` says for none.
     pub fn new(columns: &[ArrayRef], rows: usize) -> Result<KeyColumns, ArrowError> {
-        let columns = columns.iter().map(KeyColumn::new).collect::<Result<_, _>>()?;
-        Ok(KeyColumns { columns, rows })
+        KeyColumns::of(columns.iter().map(Held::Values), rows)
+    }
+
+    /// The same of columns that are held otherwise.
+    pub fn of<'a>(columns: impl Iterator<Item = Held<'a>>, rows: usize) -> Result<KeyColumns, ArrowError> {
+        let column = |column: Held| match column {
+            Held::Values(values) => KeyColumn::new(values),
+            Held::Near(numbers, nulls) => {
+                let nulls = nulls.filter(|nulls| nulls.null_count() > 0).cloned();
+                Ok(KeyColumn { values: Values::Near(numbers.clone()), nulls, own_bytes: 0 })
+            }
+        };
+        Ok(KeyColumns { columns: columns.map(column).collect::<Result<_, _>>()?, rows })
     }
 
     pub fn len(&self) -> usize {
@@ -147,7 +168,7 @@ impl KeyColumn {
             Values::Narrow(values) => values.inner().capacity(),
             Values::Word(values) => values.inner().capacity(),
             Values::Encoded(rows) => rows.size(),
-            Values::Wide(_) | Values::Bytes(..) => 0,
+            Values::Near(_) | Values::Wide(_) | Values::Bytes(..) => 0,
         };
         Ok(KeyColumn { values, nulls: column.logical_nulls().filter(|nulls| nulls.null_count() > 0), own_bytes })
     }
@@ -165,6 +186,10 @@ impl KeyColumn {
         match &self.values {
             Values::Narrow(values) => values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(*hash, *value as u64)),
             Values::Word(values) => values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(*hash, *value as u64)),
+            Values::Near(values) => {
+                let mut hashes = hashes.iter_mut();
+                values.each(0, values.len(), &mut |value| hashes.next().into_iter().for_each(|hash| *hash = mix(*hash, value as u64)));
+            }
             Values::Wide(values) => {
                 values.iter().zip(hashes.iter_mut()).for_each(|(value, hash)| *hash = mix(mix(*hash, *value as u64), (*value >> 64) as u64))
             }
@@ -186,6 +211,7 @@ impl KeyColumn {
         match &self.values {
             Values::Narrow(values) => mix(hash, values[row] as u64),
             Values::Word(values) => mix(hash, values[row] as u64),
+            Values::Near(values) => mix(hash, values.get(row) as u64),
             Values::Wide(values) => mix(mix(hash, values[row] as u64), (values[row] >> 64) as u64),
             Values::Bytes(offsets, data) => mix_bytes(hash, &data[offsets[row] as usize..offsets[row + 1] as usize]),
             Values::Encoded(rows) => mix_bytes(hash, rows.row(row).data()),
@@ -200,6 +226,9 @@ impl KeyColumn {
         match (&self.values, &other.values) {
             (Values::Narrow(mine), Values::Narrow(theirs)) => mine[a] == theirs[b],
             (Values::Word(mine), Values::Word(theirs)) => mine[a] == theirs[b],
+            (Values::Near(mine), Values::Word(theirs)) => mine.get(a) == theirs[b],
+            (Values::Word(mine), Values::Near(theirs)) => mine[a] == theirs.get(b),
+            (Values::Near(mine), Values::Near(theirs)) => mine.get(a) == theirs.get(b),
             (Values::Wide(mine), Values::Wide(theirs)) => mine[a] == theirs[b],
             (Values::Bytes(ends, data), Values::Bytes(their_ends, their_data)) => {
                 data[ends[a] as usize..ends[a + 1] as usize] == their_data[their_ends[b] as usize..their_ends[b + 1] as usize]
@@ -260,6 +289,40 @@ mod tests {
                         assert_eq!(hashes[a] == other_hashes[b - 7], same, "seed {seed}, rows {a} and {b}\n{text}");
                     }
                 }
+            }
+        }
+    }
+
+    /// Words that are held in fewer bytes are the same keys.
+    #[test]
+    fn near_numbers_are_the_numbers() {
+        let zset =
+            parse("a int8, b timestamp", "5 2026-01-01T00:00:00 +1\n900 2026-01-01T00:00:09 +1\n5 NULL +1\n7 2026-01-01T00:00:00 +1");
+        let (a, b) = (zset.column(0), zset.column(1));
+        let near_a = Near::of(a.as_primitive::<Int64Type>().values()).unwrap();
+        let stand_in: Vec<i64> = b.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(1_700_000_000_000_000)).collect();
+        let words = KeyColumns::new(&[a.clone(), b.clone()], 4).unwrap();
+        assert!(Near::of(&stand_in).is_none(), "too far apart");
+        let near = KeyColumns::of([Held::Near(&near_a, None), Held::Values(b)].into_iter(), 4).unwrap();
+        assert_eq!(near.hashes(), words.hashes());
+        let nulls = b.nulls();
+        let near_b = Near::of(&stand_in.iter().map(|v| v % 1_000_000_000).collect::<Vec<_>>()).unwrap();
+        let moved: ArrayRef =
+            Arc::new(arrow::array::TimestampMicrosecondArray::new(stand_in.iter().map(|v| v % 1_000_000_000).collect(), nulls.cloned()));
+        let (near_too, words_too) = (
+            KeyColumns::of([Held::Near(&near_a, None), Held::Near(&near_b, nulls)].into_iter(), 4).unwrap(),
+            KeyColumns::new(&[a.clone(), moved], 4).unwrap(),
+        );
+        assert_eq!(near_too.hashes(), words_too.hashes());
+        for x in 0..4 {
+            assert_eq!((near.hash_of(x), near_too.hash_of(x)), (words.hash_of(x), words_too.hash_of(x)));
+            for y in 0..4 {
+                assert_eq!((near.equals(x, &words, y), words.equals(x, &near, y), near.equal(x, y)), (x == y, x == y, x == y));
+                let same = words_too.equal(x, y);
+                assert_eq!(
+                    (near_too.equals(x, &words_too, y), words_too.equals(x, &near_too, y), near_too.equal(x, y)),
+                    (same, same, same)
+                );
             }
         }
     }

@@ -12,6 +12,7 @@ pub mod changes;
 pub mod consolidate;
 pub mod groups;
 pub mod key_columns;
+pub mod near;
 pub mod row_codec;
 pub mod shards;
 pub mod text;
@@ -24,6 +25,7 @@ use arrow::error::ArrowError;
 pub use changes::{ChangeBatch, ChangeOp};
 pub use groups::Groups;
 pub use key_columns::KeyColumns;
+pub use near::Near;
 pub use row_codec::RowCodec;
 
 /// Rows with weights; `rows.num_rows() == weights.len()`, and no weight is null. Not necessarily consolidated.

@@ -15,6 +15,8 @@ use crate::state::row_at::{NONE, RowAt};
 use crate::state::shelf::Shelf;
 use crate::zset::ZSet;
 
+use super::places::Places;
+
 /// A chunk as it was at one moment; cheap to clone.
 #[derive(Clone)]
 pub struct View {
@@ -32,9 +34,9 @@ pub struct Chunk {
     /// The segment that its rows are found by; they are in no chain then.
     cold: Option<u64>,
     /// Empty while it is cold.
-    next: Vec<RowAt>,
+    next: Places,
     /// Empty until rows are taken back.
-    previous: Vec<RowAt>,
+    previous: Places,
     /// Whether the weights are other ones than the store has.
     changed: bool,
 }
@@ -129,8 +131,8 @@ impl Chunk {
     }
 
     fn over(body: Body, resident: Option<Arc<FixedRows>>) -> Chunk {
-        let next = vec![NONE; body.len()];
-        Chunk { view: View::new(body), resident, cold: None, next, previous: Vec::new(), changed: false }
+        let next = Places::none(body.len());
+        Chunk { view: View::new(body), resident, cold: None, next, previous: Places::default(), changed: false }
     }
 
     pub fn view(&self) -> &View {
@@ -178,7 +180,7 @@ impl Chunk {
         self.resident = None;
         self.body().evict();
         self.cold = Some(segment);
-        (self.next, self.previous) = (Vec::new(), Vec::new());
+        (self.next, self.previous) = (Places::default(), Places::default());
     }
 
     /// The segment that its rows are found by, if they are not in chains.
@@ -189,7 +191,7 @@ impl Chunk {
     /// Has room for places in chains again; the segment that its rows were found by.
     pub fn thaw(&mut self) -> Option<u64> {
         let segment = self.cold.take()?;
-        self.next = vec![NONE; self.len()];
+        self.next = Places::none(self.len());
         Some(segment)
     }
 
@@ -208,9 +210,9 @@ impl Chunk {
         let mut longer = Chunk::new(&all, self.body().shelf())?;
         std::mem::swap(&mut longer.next, &mut self.next);
         std::mem::swap(&mut longer.previous, &mut self.previous);
-        longer.next.resize(all.len(), NONE);
-        if !longer.previous.is_empty() {
-            longer.previous.resize(all.len(), NONE);
+        longer.next.resize(all.len());
+        if longer.previous.len() > 0 {
+            longer.previous.resize(all.len());
         }
         *self = longer;
         Ok(())
@@ -227,26 +229,26 @@ impl Chunk {
     }
 
     pub fn next(&self, row: usize) -> RowAt {
-        self.next[row]
+        self.next.get(row)
     }
 
     pub fn set_next(&mut self, row: usize, next: RowAt) {
-        self.next[row] = next;
+        self.next.set(row, next);
     }
 
     pub fn previous(&self, row: usize) -> RowAt {
-        self.previous.get(row).copied().unwrap_or(NONE)
+        if row < self.previous.len() { self.previous.get(row) } else { NONE }
     }
 
     pub fn set_previous(&mut self, row: usize, previous: RowAt) {
-        if self.previous.is_empty() {
-            self.previous = vec![NONE; self.len()];
+        if self.previous.len() == 0 {
+            self.previous = Places::none(self.len());
         }
-        self.previous[row] = previous;
+        self.previous.set(row, previous);
     }
 
     pub fn forget_previous(&mut self) {
-        self.previous = Vec::new();
+        self.previous = Places::default();
     }
 
     /// Whether the weights have to be written; counts on it being done.
@@ -291,6 +293,6 @@ impl Chunk {
     /// Memory in bytes without the rows, an estimate.
     pub fn bytes(&self) -> usize {
         let weights = self.view.live.capacity() * 8 + self.view.weights.as_ref().map_or(0, |weights| weights.capacity() * 8);
-        size_of::<Chunk>() + weights + (self.next.capacity() + self.previous.capacity()) * 8
+        size_of::<Chunk>() + weights + self.next.bytes() + self.previous.bytes()
     }
 }
