@@ -17,7 +17,8 @@ use crate::zset::text::print;
 use super::body::Body;
 use super::error::StateError;
 use super::part::Part;
-use super::shelf::{PageCounts, Shelf};
+use super::shelf::Shelf;
+use super::usage::PageCounts;
 use super::writes::Writes;
 
 /// A handle; clones are the same rows. Made by [`super::TraceSet::appended`].

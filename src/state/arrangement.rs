@@ -49,7 +49,8 @@ use super::error::StateError;
 use super::part::Part;
 use super::probe::Matches;
 use super::row_at::RowAt;
-use super::shelf::{PageCounts, Shelf};
+use super::shelf::Shelf;
+use super::usage::PageCounts;
 use super::writes::Writes;
 
 use gather::{gather, gather_columns};

@@ -17,8 +17,10 @@
 //!
 //! Numbers are big endian.
 
+mod away;
 mod entries;
 mod leaf;
+mod leaf_in_store;
 mod look;
 mod stored;
 
@@ -31,13 +33,13 @@ use crate::types::TraceId;
 use super::blobs::Blobs;
 use super::budget::Budget;
 use super::error::StateError;
-use super::shelf::PageCounts;
 use super::store::Store;
+use super::usage::PageCounts;
 
 use leaf::{Leaf, Touched};
 
-pub(super) use look::{Away, Entry};
-pub(super) use stored::part_of;
+pub(super) use away::{Away, Entry};
+pub(super) use leaf_in_store::LeafInStore;
 
 /// Bytes of keys and values in a leaf at most, unless it has one entry.
 const MOST: usize = 4 << 10;

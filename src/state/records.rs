@@ -36,8 +36,8 @@ use super::budget::Budget;
 use super::cold::{By, Cold, named};
 use super::error::StateError;
 use super::part::Part;
-use super::shelf::PageCounts;
 use super::store::Store;
+use super::usage::PageCounts;
 use super::writes::Writes;
 
 use page::Page;

@@ -28,10 +28,11 @@ use super::family::Family;
 use super::fetched::{Fetched, Pages};
 use super::fixed_rows::FixedRows;
 use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
-use super::ordered;
+use super::ordered::LeafInStore;
 use super::page::{self, PAGE};
 use super::scratch::Scratch;
 use super::store::Store;
+use super::usage::PageCounts;
 use super::writes::Writes;
 
 /// Hashes that are read at once, about.
@@ -55,15 +56,6 @@ pub struct Shelf {
     read: AtomicU64,
     /// By column, where its texts may go; none where texts stay with their rows.
     dictionaries: Dictionaries,
-}
-
-/// How often a page was wanted of rows that are not in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PageCounts {
-    /// It was in the cache.
-    pub found: u64,
-    /// It was read from the store.
-    pub read: u64,
 }
 
 /// A chunk of the store, as a start sees it.
@@ -351,7 +343,7 @@ pub enum InStore {
 pub fn in_store(store: &Store, object: ObjectId) -> Result<Vec<InStore>, StateError> {
     let mut found = Vec::new();
     store.scan_with(Family::Chunk, &object_prefix(object), &mut |key, value| {
-        let leaf = ordered::part_of(value).map(|(blob, part)| InStore::Page { blob, part });
+        let leaf = LeafInStore::of(value).map(|leaf| InStore::Page { blob: leaf.part.0, part: leaf.part.1 });
         let one = leaf.or_else(|| {
             key.split_first_chunk::<7>().and_then(|(trace, named)| match <[u8; 8]>::try_from(named) {
                 Ok(blob) => {

@@ -1,6 +1,13 @@
 //! What state holds, in memory and in the store alone.
 
-use super::shelf::PageCounts;
+/// How often a page was wanted of rows that are not in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageCounts {
+    /// It was in the cache.
+    pub found: u64,
+    /// It was read from the store.
+    pub read: u64,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -6,13 +6,9 @@ use std::ops::Bound;
 use crate::state::error::StateError;
 use crate::state::key_layout::after_prefix;
 
+use super::away::{Away, Entry};
 use super::leaf::Leaf;
 use super::{Ordered, up_to};
-
-pub type Entry<'a> = (&'a [u8], &'a [u8]);
-
-/// A leaf that has to be read first, by the least key of its stretch.
-pub struct Away<'a>(pub &'a [u8]);
 
 impl Ordered {
     /// The value of the key's entry.
@@ -116,13 +112,6 @@ impl Ordered {
         wanted.sort_unstable();
         wanted.dedup();
         self.read(&wanted)
-    }
-}
-
-impl Away<'_> {
-    /// For who looked without having read.
-    pub fn defect(self) -> StateError {
-        StateError::Misuse(format!("entries from {:02x?} on were looked for that nobody had read", self.0))
     }
 }
 

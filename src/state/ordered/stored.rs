@@ -1,6 +1,5 @@
 //! Entries and the store: what a checkpoint writes, what a start reads, and leaves that leave memory and come back.
 
-use crate::state::blob::{part_from, part_key};
 use crate::state::error::StateError;
 use crate::state::family::Family;
 use crate::state::key_layout::{after_prefix, entry_key, entry_of, trace_prefix};
@@ -9,6 +8,7 @@ use crate::state::writes::Writes;
 
 use super::entries::Entries;
 use super::leaf::{Frozen, Leaf, Touched};
+use super::leaf_in_store::LeafInStore;
 use super::{Ordered, up_to};
 
 /// Leaves that are read at once.
@@ -17,22 +17,12 @@ const AT_ONCE: usize = 256;
 /// Before the value of a single entry.
 const VALUE: u8 = 1;
 
-/// Bytes of what the store has by the least key of a leaf's stretch: its part of a blob, its entries, its bytes.
-const STORED: usize = 12 + 4 + 4;
-
-/// The part of a blob that a stored leaf is; `None` when it is none.
-pub fn part_of(value: &[u8]) -> Option<(u64, u32)> {
-    part_from(value.first_chunk::<12>().filter(|_| value.len() == STORED)?)
-}
-
 impl Ordered {
     /// Learns what the store holds.
     pub fn load(&mut self) -> Result<(), StateError> {
         let (store, prefix) = (self.store.clone(), trace_prefix(self.id));
         store.scan_with(Family::Chunk, &prefix, &mut |key, value| {
-            let number = |from: usize| value.get(from..from + 4)?.try_into().ok().map(u32::from_be_bytes);
-            let stored = entry_of(key).zip(part_of(value)).zip(number(12).zip(number(16)));
-            let ((low, part), (live, bytes)) = stored.ok_or_else(|| self.broken())?;
+            let (low, LeafInStore { part, live, bytes }) = entry_of(key).zip(LeafInStore::of(value)).ok_or_else(|| self.broken())?;
             let leaf = Leaf::away(self.next_number, part, live, bytes);
             self.next_number += 1;
             self.entries += live as usize;
@@ -217,8 +207,7 @@ impl Ordered {
         let bytes = frozen.bytes();
         let blob = self.blobs.put(Box::new(frozen), bytes, writes);
         for (low, part, live, bytes) in named {
-            let value = [&part_key(blob, part)[..], &live.to_be_bytes(), &bytes.to_be_bytes()].concat();
-            writes.put(Family::Chunk, entry_key(id, low), value);
+            writes.put(Family::Chunk, entry_key(id, low), LeafInStore { part: (blob, part), live, bytes }.to_bytes());
             if let Some(leaf) = self.leaves.get_mut(low) {
                 leaf.stored = Some((blob, part));
             }
