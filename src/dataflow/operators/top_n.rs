@@ -154,7 +154,7 @@ fn side_by_side<'a>(
 }
 
 /// Rows with their groups and weights in the order of rows, equal ones as one.
-fn consolidated<'a>(mut rows: Vec<(u32, &'a [u8], i64)>) -> Result<Vec<(u32, &'a [u8], i64)>, DataflowError> {
+fn consolidated(mut rows: Vec<(u32, &[u8], i64)>) -> Result<Vec<(u32, &[u8], i64)>, DataflowError> {
     rows.sort_unstable_by_key(|(_, row, _)| *row);
     let mut single: Vec<(u32, &[u8], i64)> = Vec::with_capacity(rows.len());
     for (group, row, weight) in rows {

@@ -7,15 +7,16 @@ use crate::state::error::StateError;
 use crate::state::key_layout::after_prefix;
 
 use super::away::{Away, Entry};
+use super::entries::Entries;
 use super::leaf::Leaf;
 use super::{Ordered, up_to};
 
 impl Ordered {
     /// The value of the key's entry.
     pub fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, Away<'_>> {
-        let Some((_, leaf)) = there(self.leaves.range::<[u8], _>(up_to(key)).next_back())? else { return Ok(None) };
-        let at = leaf.entries().find(key).ok();
-        Ok(at.and_then(|at| leaf.entries().get(at)).map(|(_, value)| value))
+        let Some((low, leaf)) = self.leaves.range::<[u8], _>(up_to(key)).next_back() else { return Ok(None) };
+        let entries = entries_of(low, leaf)?;
+        Ok(entries.find(key).ok().and_then(|at| entries.get(at)).map(|(_, value)| value))
     }
 
     /// The entry of the least key that begins with the prefix.
@@ -32,13 +33,13 @@ impl Ordered {
     pub fn last<'a>(&'a self, prefix: &[u8]) -> Result<Option<Entry<'a>>, Away<'a>> {
         let after = after_prefix(prefix);
         let end = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut leaves = self.leaves.range::<[u8], _>((Bound::Unbounded, end));
-        while let Some((low, leaf)) = there(leaves.next_back())? {
-            let end = after.as_deref().map_or(leaf.entries().len(), |after| leaf.entries().from(after));
-            if let Some(entry) = end.checked_sub(1).and_then(|at| leaf.entries().get(at)) {
+        for (low, leaf) in self.leaves.range::<[u8], _>((Bound::Unbounded, end)).rev() {
+            let entries = entries_of(low, leaf)?;
+            let end = after.as_deref().map_or(entries.len(), |after| entries.from(after));
+            if let Some(entry) = end.checked_sub(1).and_then(|at| entries.get(at)) {
                 return Ok(Some(entry).filter(|(key, _)| key.starts_with(prefix)));
             }
-            if low <= prefix {
+            if **low <= *prefix {
                 break;
             }
         }
@@ -52,11 +53,9 @@ impl Ordered {
             if low.as_ref() > prefix && !low.starts_with(prefix) {
                 break;
             }
-            if leaf.away.is_some() {
-                return Err(Away(low));
-            }
-            for at in leaf.entries().from(prefix)..leaf.entries().len() {
-                let Some(entry) = leaf.entries().get(at).filter(|(key, _)| key.starts_with(prefix)) else { return Ok(()) };
+            let entries = entries_of(low, leaf)?;
+            for at in entries.from(prefix)..entries.len() {
+                let Some(entry) = entries.get(at).filter(|(key, _)| key.starts_with(prefix)) else { return Ok(()) };
                 if !more(entry) {
                     return Ok(());
                 }
@@ -115,11 +114,7 @@ impl Ordered {
     }
 }
 
-/// The leaf, if it is in memory.
-fn there<'a>(leaf: Option<(&'a Box<[u8]>, &'a Leaf)>) -> Result<Option<(&'a [u8], &'a Leaf)>, Away<'a>> {
-    match leaf {
-        Some((low, leaf)) if leaf.away.is_some() => Err(Away(low)),
-        Some((low, leaf)) => Ok(Some((low, leaf))),
-        None => Ok(None),
-    }
+/// The leaf's entries, if it is in memory.
+fn entries_of<'a>(low: &'a [u8], leaf: &'a Leaf) -> Result<&'a Entries, Away<'a>> {
+    if leaf.away.is_some() { Err(Away(low)) } else { Ok(leaf.entries()) }
 }

@@ -65,7 +65,7 @@ fn like_a_plain_map() {
             for _ in 0..random.random_range(1..8) {
                 // In order at times, as windows come; keys that begin alike, and values of all lengths.
                 let number: u32 = if seed % 4 == 1 { step * 3 % keys } else { random.random_range(0..keys) };
-                let key = [&b"k"[..usize::from(number % 2 == 0)], &number.to_be_bytes()[2..]].concat();
+                let key = [&b"k"[..usize::from(number.is_multiple_of(2))], &number.to_be_bytes()[2..]].concat();
                 let value = random.random_bool(1.0 - goes).then(|| vec![number as u8; random.random_range(0..60)]);
                 assert_eq!(cells.get([&key[..]].into_iter()).unwrap()[0].as_ref(), model.get(&key), "seed {seed}, step {step}");
                 cells.set(&key, value.as_deref()).unwrap();
