@@ -90,6 +90,14 @@ fn words(values: &ArrayRef) -> Option<&[i64]> {
     }
 }
 
+/// The words in fewer bytes, if they are near to each other; those of null rows are any.
+fn near(words: &[i64], nulls: Option<&NullBuffer>) -> Option<Arc<Near>> {
+    let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) else { return Near::of(words) };
+    let some = words[nulls.valid_indices().next()?];
+    let words = words.iter().enumerate().map(|(row, word)| if nulls.is_valid(row) { *word } else { some });
+    Near::of(&words.collect::<Vec<_>>())
+}
+
 /// The column of that type whose words those are.
 fn of_words(words: Vec<i64>, nulls: Option<NullBuffer>, data_type: &DataType) -> Result<ArrayRef, StateError> {
     match data_type {
@@ -104,7 +112,7 @@ fn of_words(words: Vec<i64>, nulls: Option<NullBuffer>, data_type: &DataType) ->
 impl Column {
     /// The column in few bytes: by numbers if the dictionary takes it, or by how far its words are from the least.
     pub fn short(values: &ArrayRef, dictionary: Option<&Arc<Dictionary>>) -> Column {
-        if let Some(numbers) = words(values).filter(|words| words.len() >= FEW).and_then(Near::of) {
+        if let Some(numbers) = words(values).filter(|words| words.len() >= FEW).and_then(|words| near(words, values.nulls())) {
             return Column::Near { numbers, nulls: values.nulls().cloned(), data_type: values.data_type().clone() };
         }
         let numbers = dictionary.and_then(|dictionary| Some((dictionary.numbers(values.as_string_opt()?)?, dictionary)));

@@ -119,6 +119,8 @@ impl RecordTable {
     /// Takes a page, as it is stored, into memory again.
     fn take_in(&mut self, number: usize, bytes: &[u8]) -> Result<(), StateError> {
         let (live, took) = (self.pages[number].live(), self.pages[number].away);
+        // Before it is there: an index that is made anew has all slots of pages that are.
+        self.have_room(live);
         let whole = self.change_page(number, |page, width| page.take(bytes, width));
         let page = &mut self.pages[number];
         page.used = self.budget.now();
@@ -133,7 +135,6 @@ impl RecordTable {
         if !whole || self.pages[number].live() != live {
             return Err(self.broken());
         }
-        self.have_room(live);
         let page = &self.pages[number];
         let slots: Vec<(u32, u64)> = page.entries(self.width).map(|(slot, key)| ((number * PAGE + slot) as u32, hash_bytes(key))).collect();
         slots.into_iter().for_each(|(slot, hash)| self.put(slot, hash));

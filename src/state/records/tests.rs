@@ -82,6 +82,8 @@ fn like_a_plain_map() {
             }
         }
         assert_eq!(all(&records), model, "seed {seed}");
+        let there = records.lock().pages.iter().filter(|page| page.away.is_none()).map(Page::live).sum::<usize>();
+        assert_eq!(records.lock().index.len(), there, "seed {seed}: each slot in memory is in the index once");
         for key in model.keys() {
             let mut table = records.lock();
             table.fetch([&key[..]].into_iter()).unwrap();
