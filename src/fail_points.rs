@@ -39,12 +39,12 @@ points! {
     TablesStep = "tables.step";
     /// An epoch's input is chosen, nothing of it is durable.
     EpochSealed = "epoch.sealed";
-    /// The epoch is in the journal and every relation has been stepped, readers are where they were.
-    JournalWritten = "journal.written";
     /// Before one view, or one sink's query, takes the changes of its inputs; an error or a panic stops it alone.
     ViewStep = "view.step";
     /// Every relation has been stepped, and the epoch may be in the journal.
     EpochStepped = "epoch.stepped";
+    /// The epoch is in the journal and every relation has been stepped, readers are where they were.
+    JournalWritten = "journal.written";
     /// Readers see the epoch, the client has not been answered.
     EpochPublished = "epoch.published";
     /// What changed is taken out of the traces, and written nowhere.

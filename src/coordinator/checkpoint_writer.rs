@@ -4,24 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 
 use crate::fail_points::FailPoint;
 use crate::state::{Store, Writes};
 use crate::types::Report;
 
 use super::command::Event;
+use super::helper::Helper;
 use super::keeping::{Keep, keep, not_kept};
 use super::metrics::Metrics;
 use super::panicked::panicked;
 
-/// Dropping it waits for what is being written, and for the thread's end: the thread holds the store, and a store that is
-/// closed while the process ends finds its own locks gone.
-pub struct CheckpointWriter {
-    /// None only while it is dropped.
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct CheckpointWriter(Helper<Job>);
 
 struct Job {
     writes: Writes,
@@ -39,46 +33,29 @@ pub struct Place {
 
 impl CheckpointWriter {
     pub fn start(place: Place, events: Sender<Event>) -> Result<CheckpointWriter, Report> {
-        let (jobs, inbox) = mpsc::channel::<Job>();
-        let work = move || {
-            while let Ok(Job { writes, told, keep }) = inbox.recv() {
-                let written = catch_unwind(AssertUnwindSafe(|| write(&place.store, writes)));
-                let written = written.unwrap_or_else(|panic| Err(panicked("the thread that writes checkpoints", panic.as_ref())));
-                if let Err(report) = &written {
-                    place.store.poison(report);
-                }
-                let keep = keep.filter(|_| written.is_ok());
-                // The driver is gone only when the process ends.
-                let _ = told.send(written);
-                let _ = events.send(Event::CheckpointWritten);
-                if let Some(keep) = keep {
-                    place.keep(keep);
-                }
+        let work = move |Job { writes, told, keep }| {
+            let written = catch_unwind(AssertUnwindSafe(|| write(&place.store, writes)));
+            let written = written.unwrap_or_else(|panic| Err(panicked("the thread that writes checkpoints", panic.as_ref())));
+            if let Err(report) = &written {
+                place.store.poison(report);
+            }
+            let keep = keep.filter(|_| written.is_ok());
+            // The driver is gone only when the process ends.
+            let _ = told.send(written);
+            let _ = events.send(Event::CheckpointWritten);
+            if let Some(keep) = keep {
+                place.keep(keep);
             }
         };
-        let thread = std::thread::Builder::new().name("checkpoint".to_string()).spawn(work).map_err(Report::internal)?;
-        Ok(CheckpointWriter { jobs: Some(jobs), thread: Some(thread) })
+        Ok(CheckpointWriter(Helper::start("checkpoint", work)?))
     }
 
     /// Begins to write. The answer comes when it is durable, or has failed; the driver gets an event then, too. What is to be
     /// kept is made after that.
     pub fn write(&self, writes: Writes, keep: Option<Keep>) -> Result<Receiver<Result<(), Report>>, Report> {
         let (told, done) = mpsc::channel();
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { writes, told, keep }).is_ok());
-        if !sent {
-            return Err(Report::internal("the thread that writes checkpoints has ended"));
-        }
+        self.0.give(Job { writes, told, keep })?;
         Ok(done)
-    }
-}
-
-impl Drop for CheckpointWriter {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of a job is caught and told; nothing else there can.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -22,6 +22,7 @@ mod failures;
 mod fill;
 mod filling;
 mod flush;
+mod helper;
 mod install;
 mod journal_writer;
 mod journalled;
