@@ -15,7 +15,7 @@ use floe::dataflow::profile::{Counts, Stopped};
 use floe::dataflow::workers::Crew;
 use floe::dataflow::{Circuit, Workers, exchange, parts};
 use floe::planner::CircuitPlan;
-use floe::planner::circuit_plan::{AggregateCall, AggregateFunction, JoinKind};
+use floe::planner::circuit_plan::{AggregateCall, AggregateFunction, JoinKind, SortKey};
 use floe::server::row_sender::write_row;
 use floe::sources::datagen::nexmark::{Kind, Nexmark};
 use floe::sources::datagen::orders::{Orders, OrdersOptions};
@@ -124,6 +124,19 @@ fn group_by_hash(bencher: Bencher, keys: usize) {
             fed(0, rows(next, ROWS, keys, 1))
         })
         .bench_local_values(|inputs| circuit.pass(Epoch(2), 0, &inputs).expect("a step"));
+}
+
+/// The ten greatest of all rows, of which the greatest goes and comes again.
+#[divan::bench(args = [1_000, 1_000_000])]
+fn top_of_all(bencher: Bencher, rows_before: usize) {
+    let order = vec![SortKey { column: 1, descending: true, nulls_first: true }];
+    let plan = CircuitPlan::TopN { input: input(0, false), partition: vec![], order, limit: 10, rank: false, schema: schema(&["k", "v"]) };
+    let traces = TraceSet::new(Arc::new(Store::memory()));
+    let mut circuit = Circuit::render(&plan, VIEW, &traces, 0, &Workers::one()).expect("a plan that can be run");
+    circuit.step(Epoch(1), 0, &fed(0, rows(0, rows_before, rows_before, 1))).expect("a step");
+    let change = |weight| fed(0, rows(rows_before - 1, 1, rows_before, weight));
+    let (go, come) = (change(-1), change(1));
+    bencher.counter(ItemsCount::new(2usize)).bench_local(|| [&go, &come].map(|inputs| circuit.pass(Epoch(2), 0, inputs).expect("a step")));
 }
 
 #[divan::bench(args = [1_000, 1_000_000])]
