@@ -2,7 +2,8 @@
 
 Each message brings its schema, as the connector ships it by default; the source is keyed by the order's id. Each run is a
 fresh server; the clock and the CPU count go from the first CREATE to the answer of FLUSH. The answer is compared whole with
-DuckDB's, which takes the last change of each order from the same lines.
+DuckDB's, which takes the last change of each order from the same lines. With --full, where each change brings the row as it was,
+Flink SQL reads the same files, if scripts/bench-peers has installed it.
 """
 
 import csv
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import duckdb
 
+import peers
 from common import Busy, file_options, finish, generated, kafka_options, middle, parser, say, table, wait_for_quiet
 from server import Server, machine_busy
 from stages import split
 
 COLUMNS = "id BIGINT, customer_id BIGINT, amount BIGINT, created_at TIMESTAMP, status VARCHAR, note VARCHAR, PRIMARY KEY (id)"
 VIEW = "CREATE MATERIALIZED VIEW by_customer AS SELECT customer_id, count(*) AS n, sum(amount) AS total FROM orders GROUP BY customer_id;"
+# One JVM warms up; the last run says what it takes when it is warm.
+FLINK_RUNS = 3
 TOPIC = f"floe-bench-orders-{os.getpid()}"
 
 
@@ -108,6 +112,16 @@ def main():
         if "kafka" in wanted:
             import topics
             topics.remove(TOPIC)
+    # It reads no update without the row as it was.
+    program = peers.installed(["flink"]).get("flink") if options.full and "file" in wanted else None
+    if program:
+        for number, result in enumerate(peers.orders(program, values, FLINK_RUNS), 1):
+            what = f"{peers.version('flink')}, files, run {number} in its JVM"
+            per_million = result["cpu_s"] / options.changes * 1e6
+            say(f"{what}: {result['wall_s']:.2f} s, {per_million:.2f} CPU s/M")
+            rows.append({"input": what, "changes": options.changes} | result)
+            rate = options.changes / result["wall_s"]
+            lines.append([what, f"{rate:,.0f}", f"{rate * size / 1e6:,.0f}", f"{per_million:.2f}"] + [""] * 4 + [f"{result['rss_mib']:.0f}", "", ""])
     text = f"{options.changes:,} changes of {size:,.0f} bytes, {len(expected):,} customers, medians of {options.runs} runs.\n\n"
     head = ["input", "changes/s", "MB/s", "CPU s/M", "decoding", "librdkafka", "epochs", "checkpoint: write", "peak MiB", "DuckDB once, CPU s/M", "answer"]
     finish(options, "debezium", text + table(head, lines), rows, busy)

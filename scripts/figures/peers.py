@@ -62,6 +62,15 @@ def measure(peer, program, options, data, query, count):
     return found
 
 
+def orders(program, folder, runs):
+    """What Flink makes of a change log in files, run after run in one JVM: the later ones are warm."""
+    run = subprocess.run(
+        [program, "-B", CODE / "flink" / "orders.py", "--data", folder, "--runs", str(runs)], capture_output=True, text=True, timeout=1800)
+    if run.returncode != 0:
+        raise SystemExit(f"{name('flink')}: {reason(run.stderr)}\n    if something of it is missing: scripts/bench-peers install flink")
+    return [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+
+
 def reason(errors):
     """The line that says most: Java's innermost cause, or the first word of an error."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()] or ["no reason given"]

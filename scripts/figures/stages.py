@@ -24,10 +24,10 @@ INSIDE = {"circuits": "floe_step_seconds_sum", "freeze": "floe_checkpoint_stall_
 
 
 def split(server):
-    """CPU seconds since the start of the process, by stage; those of threads that have ended are checkpoints' writers."""
+    """CPU seconds since the start of the process, by stage; those of threads that have ended are what sources decode with."""
     found = {stage: 0.0 for _, stage in STAGES} | {"rest": 0.0}
     for name, spent in server.threads().items():
-        stage = "write" if name is None else next((stage for start, stage in STAGES if name.startswith(start)), "rest")
+        stage = "decode" if name is None else next((stage for start, stage in STAGES if name.startswith(start)), "rest")
         found[stage] += spent
     return found
 

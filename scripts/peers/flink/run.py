@@ -8,21 +8,10 @@ pyflink starts. The clock and the CPU count go over the JVM from the submission 
 
 import argparse
 import json
-import os
 import re
-import time
 from pathlib import Path
 
-# What the public suite for Flink sets, but for the number of slots, and state on the heap without checkpoints.
-SETTINGS = {
-    "pipeline.object-reuse": "true",
-    "state.backend.type": "hashmap",
-    "table.exec.mini-batch.enabled": "true",
-    "table.exec.mini-batch.allow-latency": "2s",
-    "table.exec.mini-batch.size": "50000",
-    "table.optimizer.distinct-agg.split.enabled": "true",
-    "table.local-time-zone": "UTC",
-}
+import jvm
 
 SOURCE = """CREATE TABLE events (
   event_type INT,
@@ -62,39 +51,12 @@ def spelled(text):
 
 
 def tables(options):
-    """An environment in which the three kinds of events are views. It starts the JVM."""
-    # The heap may grow to half of the memory, as floe's state may.
-    megabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**21
-    os.environ["JVM_ARGS"] = f"-Xmx{megabytes}m"
-    from pyflink.common import Configuration
-    from pyflink.table import EnvironmentSettings, TableEnvironment
-
-    settings = Configuration()
-    slots = str(options.slots)
-    for name, value in (SETTINGS | {"parallelism.default": slots, "taskmanager.numberOfTaskSlots": slots}).items():
-        settings.set_string(name, value)
-    made = TableEnvironment.create(EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(settings).build())
+    """An environment in which the three kinds of events are views."""
+    made = jvm.environment(options.slots)
     made.execute_sql(SOURCE.format(folder=Path(options.data).resolve() / "mixed"))
     for view in VIEWS:
         made.execute_sql(view)
     return made
-
-
-def jvm():
-    """The process of the JVM, by its own word."""
-    from pyflink.java_gateway import get_gateway
-
-    return int(Path(get_gateway().jvm.java.io.File("/proc/self").getCanonicalPath()).name)
-
-
-def cpu(process):
-    """User and system seconds of all threads of a process since it started."""
-    return time.clock_gettime((~process << 3) | 2)
-
-
-def peak_mib(process):
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
 
 def count(made, text):
@@ -116,13 +78,7 @@ def main():
     options = parser.parse_args()
     text = spelled((options.texts / f"{options.query}.sql").read_text().strip().rstrip(";"))
     made = tables(options)
-    from pyflink.table import TableDescriptor
-
-    discard, process = TableDescriptor.for_connector("blackhole").build(), jvm()
-    query = made.sql_query(text)
-    begin, used = time.perf_counter(), cpu(process)
-    query.execute_insert(discard).wait()
-    result = {"wall_s": time.perf_counter() - begin, "cpu_s": cpu(process) - used, "rss_mib": peak_mib(process)}
+    result = jvm.discard(made.sql_query(text))
     if options.count:
         result["rows"] = count(made, text)
     print(json.dumps(result))
