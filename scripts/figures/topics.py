@@ -8,8 +8,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from common import say
 
-# Larger than any message here; the rest is as shipped.
-PRODUCER = {"linger.ms": 20, "batch.num.messages": 20_000, "batch.size": 1 << 20, "queue.buffering.max.kbytes": 256 << 10}
+# Larger than any message here. What is sent again because no answer came in time is neither written twice nor behind what came later:
+# the answers are compared with those of the files.
+PRODUCER = {"enable.idempotence": True, "linger.ms": 20, "batch.num.messages": 20_000, "batch.size": 1 << 20, "queue.buffering.max.kbytes": 256 << 10}
 
 
 def brokers():
