@@ -121,7 +121,9 @@ impl Ordered {
         key: &[u8],
         change: impl FnOnce(Option<&[u8]>) -> Result<Option<V>, StateError>,
     ) -> Result<(), StateError> {
-        self.read_of([key].into_iter())?;
+        if let Some(low) = self.away_at(key) {
+            self.read(&[low])?;
+        }
         let now = self.budget.now();
         let Some((low, leaf)) = self.leaves.range_mut::<[u8], _>(up_to(key)).next_back() else { return Ok(()) };
         let found = leaf.entries().find(key);

@@ -87,6 +87,7 @@ pub(super) fn leading(shape: &Shape, entries: &mut Ordered, keys: &[ArrayRef], l
     Ok(found)
 }
 
+/// All entries of keys. Without key columns all are those of one key.
 pub(super) fn lookup(shape: &Shape, entries: &mut Ordered, keys: &[ArrayRef]) -> Result<Matches, StateError> {
     let keys = shape.encode_keys(keys)?;
     entries.read_for(keys.num_rows(), |entries, at, wanted| entries.away_under(keys.row(at).data(), wanted))?;
@@ -102,20 +103,6 @@ pub(super) fn lookup(shape: &Shape, entries: &mut Ordered, keys: &[ArrayRef]) ->
     }
     let weights: Vec<i64> = weights.into_iter().collect::<Result<_, _>>()?;
     Ok(Matches { probe: UInt32Array::from(probe), rows: ZSet::new(shape.decode(rows)?, Int64Array::from(weights)) })
-}
-
-/// All entries.
-pub(super) fn all(shape: &Shape, entries: &mut Ordered) -> Result<ZSet, StateError> {
-    entries.read_for(1, |entries, _, wanted| entries.away_under(b"", wanted))?;
-    let (mut rows, mut weights) = (Vec::new(), Vec::new());
-    let all = entries.visit(b"", &mut |(row, weight)| {
-        rows.push(row);
-        weights.push(Weight::read(weight));
-        true
-    });
-    all.map_err(Away::defect)?;
-    let weights = weights.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(ZSet::new(shape.decode(rows)?, Int64Array::from(weights)))
 }
 
 pub(super) fn first(shape: &Shape, entries: &mut Ordered, keys: &[ArrayRef]) -> Result<Extremes, StateError> {

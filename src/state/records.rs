@@ -196,12 +196,17 @@ impl RecordTable {
         }
         let hashes: Vec<u64> = keys.map(hash_bytes).collect();
         let named = named(&self.cold.segments(), By::Key, &hashes)?.into_iter();
-        let is_there = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
-        let mut wanted: Vec<u32> = named.filter(|(_, at, segment)| is_there(at.chunk, *segment)).map(|(_, at, _)| at.chunk).collect();
+        let mut wanted: Vec<u32> =
+            named.filter(|(_, at, segment)| self.is_found_by(at.chunk, *segment)).map(|(_, at, _)| at.chunk).collect();
         self.counts.found += hashes.len().saturating_sub(wanted.len()) as u64;
         wanted.sort_unstable();
         wanted.dedup();
         self.read(wanted)
+    }
+
+    /// Whether the page is not in memory, and the segment is what its slots are found by.
+    fn is_found_by(&self, page: u32, segment: u64) -> bool {
+        self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment))
     }
 
     /// The key's slot, if it has a record.
@@ -219,9 +224,8 @@ impl RecordTable {
 
     /// Whether a page has that hash of a key that is not in memory.
     fn cold_has(&self, hash: u64) -> Result<bool, StateError> {
-        let is_there = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
         match self.cold.may_have(hash) {
-            true => Ok(named(&self.cold.segments(), By::Key, &[hash])?.iter().any(|(_, at, segment)| is_there(at.chunk, *segment))),
+            true => Ok(named(&self.cold.segments(), By::Key, &[hash])?.iter().any(|(_, at, segment)| self.is_found_by(at.chunk, *segment))),
             false => Ok(false),
         }
     }

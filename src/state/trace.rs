@@ -154,7 +154,7 @@ impl Trace {
     /// Empties the trace, and returns the change that this is: every entry with its weight negated.
     pub fn clear(&self) -> Result<ZSet, StateError> {
         let mut rows = self.rows();
-        let all = probe::all(&self.shape, &mut rows)?;
+        let all = probe::lookup(&self.shape, &mut rows, &[])?.rows;
         rows.clear();
         Ok(all.negate())
     }

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-/// At most so much more is a number than the least.
-pub type Distance = u32;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Near {
     least: i64,
@@ -52,8 +49,8 @@ impl Near {
     #[inline]
     pub fn get(&self, at: usize) -> i64 {
         let more = match &self.more {
-            More::One(more) => Distance::from(more[at]),
-            More::Two(more) => Distance::from(more[at]),
+            More::One(more) => u32::from(more[at]),
+            More::Two(more) => u32::from(more[at]),
             More::Four(more) => more[at],
         };
         self.least.wrapping_add(i64::from(more))

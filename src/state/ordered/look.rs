@@ -96,6 +96,15 @@ impl Ordered {
         }
     }
 
+    /// The leaf that the key is on, if it is not in memory.
+    pub fn away_at(&self, key: &[u8]) -> Option<Box<[u8]>> {
+        if self.away == 0 {
+            return None;
+        }
+        let (low, leaf) = self.leaves.range::<[u8], _>(up_to(key)).next_back()?;
+        leaf.away.map(|_| low.clone())
+    }
+
     /// Reads the leaves that those keys are on, if they are not in memory.
     pub fn read_of<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) -> Result<(), StateError> {
         if self.away == 0 {
@@ -103,9 +112,9 @@ impl Ordered {
         }
         let mut wanted: Vec<Box<[u8]>> = Vec::new();
         for key in keys {
-            match self.leaves.range::<[u8], _>(up_to(key)).next_back() {
-                Some((low, leaf)) if leaf.away.is_some() => wanted.push(low.clone()),
-                _ => self.counts.found += 1,
+            match self.away_at(key) {
+                Some(low) => wanted.push(low),
+                None => self.counts.found += 1,
             }
         }
         wanted.sort_unstable();

@@ -103,7 +103,8 @@ impl Ordered {
         if whole { Ok(()) } else { Err(self.broken()) }
     }
 
-    /// The leaves that may leave memory while no checkpoint is on its way, by their numbers. The others are written whole by the next checkpoint, unless they change.
+    /// The leaves that may leave memory while no checkpoint is on its way, by their numbers. The others are written whole by the
+    /// next checkpoint, unless they change.
     pub fn clean(&mut self) -> Vec<Part> {
         let there = self.leaves.iter().filter(|(_, leaf)| leaf.away.is_none() && leaf.touched.is_nothing());
         let (clean, others): (Vec<_>, Vec<_>) = there.partition(|(_, leaf)| leaf.is_stored());

@@ -196,8 +196,8 @@ impl RecordTable {
     /// Makes one segment of several, as long as there are many of a size.
     fn melt_together(&mut self) -> Result<(), StateError> {
         while let Some(alike) = self.cold.alike() {
-            let is_in = |page: u32, segment: u64| self.pages.get(page as usize).is_some_and(|page| page.cold == Some(segment));
-            let segment = together(self.cold.next_id(), &alike, is_in, |_| true, self.store.scratch())?;
+            let id = self.cold.next_id();
+            let segment = together(id, &alike, |page, segment| self.is_found_by(page, segment), |_| true, self.store.scratch())?;
             segment.chunks.iter().for_each(|page| self.pages[*page as usize].cold = Some(segment.id));
             alike.iter().for_each(|old| self.cold.remove(old.id));
             self.cold.add(segment);

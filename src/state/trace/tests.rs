@@ -48,7 +48,7 @@ fn checkpoint(set: &TraceSet) -> usize {
 }
 
 fn content(trace: &Trace) -> String {
-    print(&probe::all(&trace.shape, &mut trace.rows()).unwrap())
+    print(&probe::lookup(&trace.shape, &mut trace.rows(), &[]).unwrap().rows)
 }
 
 fn stored_entries(store: &Store) -> usize {
