@@ -123,10 +123,17 @@ fn mix_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
         hash = mix(hash, u64::from_le_bytes(*word));
         rest = after;
     }
-    let mut last = [0u8; 8];
-    last[..rest.len()].copy_from_slice(rest);
     // The length tells "a" from "a\0".
-    mix(mix(hash, u64::from_le_bytes(last)), bytes.len() as u64)
+    mix(mix(hash, last_word(bytes, rest.len())), bytes.len() as u64)
+}
+
+/// The last `left` bytes, fewer than 8, as a number. They are read where they lie: bytes that are put together in memory are waited for.
+fn last_word(bytes: &[u8], left: usize) -> u64 {
+    match (left, bytes.last_chunk::<8>()) {
+        (0, _) => 0,
+        (_, Some(word)) => u64::from_le_bytes(*word) >> (64 - 8 * left),
+        (_, None) => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 impl KeyColumn {
@@ -246,6 +253,19 @@ mod tests {
 
     use super::*;
     use crate::zset::text::parse;
+
+    #[test]
+    fn bytes_are_hashed_in_words_of_eight_the_last_filled_up_with_zeros() {
+        let bytes: Vec<u8> = (1..=40).map(|n: u8| n.wrapping_mul(71)).collect();
+        for length in 0..bytes.len() {
+            let bytes = &bytes[..length];
+            let mut padded = bytes.to_vec();
+            padded.resize(length / 8 * 8 + 8, 0);
+            let words = padded.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+            assert_eq!(hash_bytes(bytes), mix(words.fold(SEED, mix), length as u64), "{length} bytes");
+        }
+        assert_ne!(hash_bytes(b"a"), hash_bytes(b"a\0"));
+    }
 
     #[test]
     fn equal_rows_are_those_of_equal_bytes() {

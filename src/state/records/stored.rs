@@ -1,5 +1,7 @@
 //! Records and the store: what a checkpoint writes, what a start reads, and pages that leave memory and come back.
 
+use hashbrown::HashTable;
+
 use crate::state::blob::part_from;
 use crate::state::cold::{Segment, together};
 use crate::state::error::StateError;
@@ -10,9 +12,9 @@ use crate::state::sorted_index::{SortedIndex, spread};
 use crate::state::writes::Writes;
 use crate::zset::key_columns::hash_bytes;
 
-use super::RecordTable;
 use super::page::{self, Frozen, Page};
 use super::slot_set::{PAGE, SlotSet};
+use super::{RecordTable, put_all};
 
 /// So many touched records have a page written whole.
 const MANY: usize = 24;
@@ -24,18 +26,26 @@ const LAST: u32 = u32::MAX / PAGE as u32;
 impl RecordTable {
     /// Reads what the store holds. Pages for which there is no room are in memory for a moment only.
     pub(in crate::state) fn load(&mut self) -> Result<(), StateError> {
-        for some in self.stored_pages()?.chunks(AT_ONCE) {
-            let parts: Vec<(u64, u32)> = some.iter().map(|(_, part)| *part).collect();
+        let stored = self.stored_pages()?;
+        let mut slots = Vec::with_capacity(stored.len() * PAGE);
+        for some in stored.chunks(AT_ONCE) {
+            let (parts, before): (Vec<(u64, u32)>, usize) = (some.iter().map(|(_, part)| *part).collect(), slots.len());
             for ((number, part), bytes) in some.iter().zip(self.blobs.get(&parts)?) {
                 self.load_page(*number as usize, *part, &bytes)?;
+                // Now, while the page is near.
+                slots.extend(self.slots_of(*number as usize));
             }
             if !self.budget.has_room_for(0) {
                 self.evict(&some.iter().map(|(number, _)| *number).collect::<Vec<_>>())?;
+                // One that more slots will come to stays.
+                let stay = slots.split_off(before).into_iter().filter(|(_, slot)| self.pages[*slot as usize / PAGE].away.is_none());
+                slots.extend(stay);
             }
         }
         // All at once, into an index that does not grow on the way.
-        let there = self.pages.iter().filter(|page| page.away.is_none());
-        self.index_anew(there.map(Page::live).sum());
+        self.index = HashTable::with_capacity(slots.len());
+        put_all(&mut self.index, &slots);
+        drop(slots);
         self.load_singles()?;
         let there = self.pages.iter().enumerate().rev().filter(|(_, page)| page.away.is_none());
         let (count, width) = (self.slots, self.width);
