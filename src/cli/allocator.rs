@@ -17,7 +17,7 @@ pub fn suit(memory: u64) {
 
 #[cfg(target_env = "gnu")]
 fn give_back_soon() {
-    for (what, value) in [(libc::M_ARENA_MAX, 2), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 1 << 20)] {
+    for (what, value) in [(libc::M_ARENA_MAX, 4), (libc::M_MMAP_THRESHOLD, 256 << 10), (libc::M_TRIM_THRESHOLD, 1 << 20)] {
         // SAFETY: takes two numbers, and changes settings of the allocator under its own lock. One that is refused stays what it was.
         unsafe { libc::mallopt(what, value) };
     }

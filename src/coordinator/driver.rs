@@ -29,6 +29,7 @@ use super::keeping::Keeping;
 use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
 use super::panicked::panicked;
+use super::program_pages::ProgramPages;
 use super::published::{Frontier, Published, PublishedRelation};
 use super::queues::Queues;
 use super::relation::{Changes, Relation, RelationKind, ViewRelation, dead_letter_rows};
@@ -91,6 +92,7 @@ pub struct Driver {
     pub rows_after_room: usize,
     pub told_of_memory: bool,
     pub watch: MemoryWatch,
+    pub program_pages: ProgramPages,
     /// Whether rows are on their way back into memory.
     pub rows_come_back: bool,
     /// What sources have read and no epoch has taken.
@@ -472,6 +474,7 @@ impl Driver {
         match command {
             Command::Change { .. } => {}
             Command::Install { install, reply } => {
+                self.program_pages.planned();
                 self.begin_definition(*install, reply)?;
             }
             Command::Drop { ids, reply } => {

@@ -58,7 +58,9 @@ impl Driver {
     pub fn keep_within_memory(&mut self) -> Result<(), Report> {
         let (rows, pages) = self.traces.rows_and_pages();
         if let Some(left) = self.watch.look_around(self.traces.held().0 + rows + pages) {
-            self.traces.may_take(left);
+            if self.traces.may_take(left) {
+                self.program_pages.leave();
+            }
             // Rows may take less by now than they could when there was room last.
             if self.traces.is_over() && self.writing.is_none() {
                 // What has come since the last checkpoint cannot leave, and still counts as that.

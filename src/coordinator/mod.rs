@@ -37,6 +37,7 @@ mod operator_gauges;
 mod panicked;
 mod process_memory;
 mod profile;
+mod program_pages;
 mod published;
 mod queues;
 mod readers;

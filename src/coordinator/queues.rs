@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of one source that may wait.
 const MOST_OF_ONE: usize = 64 << 20;
-/// Bytes that one reading should bring at most, and at least where there is so much.
+/// Bytes that one reading should bring at least where there is so much, and at most.
 const READING: (usize, usize) = (256 << 10, 32 << 20);
-/// So many readings go into one epoch, about.
-const READINGS: usize = 2;
+/// The same of an epoch.
+const EPOCH: (usize, usize) = (512 << 10, 64 << 20);
 
 /// The queues of all sources.
 pub struct Queues {
@@ -35,7 +35,7 @@ impl Queues {
 
     /// Bytes of one source that one epoch should take: what an epoch makes of them is all there at once.
     pub fn epoch(&self) -> usize {
-        self.reading() * READINGS
+        (self.most / 2).clamp(EPOCH.0, EPOCH.1)
     }
 
     pub fn add(self: &Arc<Self>) -> Queue {

@@ -25,6 +25,7 @@ use super::keeping::Keeping;
 use super::memory_parts::MemoryParts;
 use super::memory_watch::MemoryWatch;
 use super::metrics::Metrics;
+use super::program_pages::ProgramPages;
 use super::published::{Frontier, Published};
 use super::queues::Queues;
 use super::sink_status::SinkStatus;
@@ -108,6 +109,7 @@ impl Coordinator {
             rows_after_room: 0,
             told_of_memory: false,
             watch: MemoryWatch::new(config.memory),
+            program_pages: ProgramPages::new(),
             rows_come_back: true,
             queues: Arc::new(Queues::new(parts.queues)),
         };

@@ -101,9 +101,10 @@ impl Budget {
         self.limit != usize::MAX && self.rows() > self.room()
     }
 
-    /// Whether rows of so many bytes may come back: much room is left even then.
+    /// Whether rows of so many bytes may come back: much room is left even then, and more than when others had to leave.
     pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.rows() + bytes <= self.room() / 4 * 3
+        let (room, spare) = (self.room(), self.spare());
+        self.rows() + bytes <= (room / 4 * 3).min(room.saturating_sub(spare + spare / 2))
     }
 
     /// Whether they may come back before anything else is done: a start waits for few rows.
@@ -130,12 +131,14 @@ impl Budget {
     }
 
     /// State may take so many bytes from now on, if that is less than it ever may, and never less than an eighth of it: the
-    /// process takes more elsewhere than was planned for.
-    pub fn may_take(&self, bytes: usize) {
-        if self.limit != usize::MAX {
-            self.now_limit.store(bytes.clamp(self.limit / 8, self.limit), Ordering::Relaxed);
-            self.divide();
+    /// process takes more elsewhere than was planned for. Whether it is.
+    pub fn may_take(&self, bytes: usize) -> bool {
+        if self.limit == usize::MAX {
+            return false;
         }
+        self.now_limit.store(bytes.clamp(self.limit / 8, self.limit), Ordering::Relaxed);
+        self.divide();
+        bytes < self.limit
     }
 
     fn divide(&self) {

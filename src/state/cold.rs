@@ -44,7 +44,7 @@ pub enum By {
 }
 
 /// So many segments of about a size are made one.
-const MANY: usize = 4;
+const MANY: usize = 8;
 /// Segments of fewer entries are of a size.
 const SMALL: usize = 4096;
 
@@ -57,9 +57,9 @@ impl Segment {
         }
     }
 
-    /// By how many rows it is, in powers of four.
+    /// By how many rows it is, in powers of so many as are made one.
     fn size(&self) -> u32 {
-        (self.by_key.len() / SMALL).checked_ilog(4).map_or(0, |size| size + 1)
+        (self.by_key.len() / SMALL).checked_ilog(MANY).map_or(0, |size| size + 1)
     }
 
     fn bytes(&self) -> usize {

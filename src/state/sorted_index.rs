@@ -97,12 +97,14 @@ impl SortedIndex {
     /// What the indexes have of the hashes: the position of the index, that of the hash, and the number. In no order.
     pub fn find(indexes: &[&SortedIndex], hashes: &[u64]) -> Result<Vec<(u32, u32, u64)>, StateError> {
         let mut found = Vec::new();
+        // In the order of filters and buckets: those of a hash that is asked for often are walked to once.
+        let mut asked: Vec<(u64, u32)> = hashes.iter().map(|hash| spread(*hash)).zip(0..).collect();
+        asked.sort_unstable();
         let mut wanted: Vec<(u64, u32)> = Vec::new();
         for (of, index) in (0..).zip(indexes) {
             wanted.clear();
-            let spread = (0..).zip(hashes).map(|(at, hash)| (spread(*hash), at));
-            wanted.extend(spread.filter(|(hash, _)| index.filter.may_have(*hash)));
-            wanted.sort_unstable();
+            let same = asked.chunk_by(|(a, _), (b, _)| a == b).filter(|same| index.filter.may_have(same[0].0));
+            same.for_each(|same| wanted.extend_from_slice(same));
             for some in wanted.chunk_by(|(a, _), (b, _)| bucket(*a, index.bits) == bucket(*b, index.bits)) {
                 let place = bucket(some[0].0, index.bits);
                 index.read(place..place + 1, &mut |bytes| {
@@ -160,18 +162,22 @@ impl Making {
 
     /// Puts those buckets, which are next, and whose entries these are.
     fn put(&mut self, entries: &[Entry], buckets: Range<usize>) -> Result<(), StateError> {
-        entries.iter().for_each(|(hash, _)| self.filter.add(*hash));
-        let (mut rest, mut end) = (entries, self.buckets.last().map_or(0, |(end, _)| *end));
-        for place in buckets {
-            let (now, later) = rest.split_at(rest.partition_point(|(hash, _)| bucket(*hash, self.bits) <= place));
-            self.bytes.clear();
-            self.bytes.extend(now.iter().flat_map(|(hash, number)| [hash.to_le_bytes(), number.to_le_bytes()]).flatten());
-            self.filling.put(&self.bytes)?;
-            end += now.len() as u64;
-            self.buckets.push((end, sum(&self.bytes)));
-            rest = later;
+        self.bytes.clear();
+        self.bytes.reserve(entries.len() * ENTRY);
+        for (hash, number) in entries {
+            self.filter.add(*hash);
+            self.bytes.extend_from_slice(&hash.to_le_bytes());
+            self.bytes.extend_from_slice(&number.to_le_bytes());
         }
-        Ok(())
+        let (before, mut at) = (self.buckets.last().map_or(0, |(end, _)| *end), 0);
+        for place in buckets {
+            let from = at;
+            while entries.get(at).is_some_and(|(hash, _)| bucket(*hash, self.bits) <= place) {
+                at += 1;
+            }
+            self.buckets.push((before + at as u64, sum(&self.bytes[from * ENTRY..at * ENTRY])));
+        }
+        self.filling.put(&self.bytes)
     }
 
     fn finish(self) -> Result<SortedIndex, StateError> {

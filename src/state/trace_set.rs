@@ -227,9 +227,9 @@ impl TraceSet {
         self.budget.presses()
     }
 
-    /// State may take so many bytes from now on, or what it was made for if that is less.
-    pub fn may_take(&self, bytes: usize) {
-        self.budget.may_take(bytes);
+    /// State may take so many bytes from now on, or what it was made for if that is less. Whether it has to give way.
+    pub fn may_take(&self, bytes: usize) -> bool {
+        self.budget.may_take(bytes)
     }
 
     /// What state holds that does not leave memory, as it was measured last, and what all state may take now.
