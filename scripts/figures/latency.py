@@ -141,6 +141,8 @@ def main():
         lines.append([name] + [millis(found[key]) for key in ("p50", "p99", "max", "inside")] + [f"{found['events_s']:,.0f}", f"{found['server']:.0%}"])
         say(" | ".join(lines[-1]))
     try:
+        # What others wrote is on the disk first: an epoch is shown when its journal entry is.
+        os.sync()
         if "freshness" in wanted:
             for input in options.inputs.split(","):
                 wait_for_quiet(options.quiet)
