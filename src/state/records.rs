@@ -20,6 +20,7 @@
 //!
 //! Numbers are big endian.
 
+mod fill_index;
 mod page;
 mod slot_set;
 mod stored;
@@ -40,6 +41,7 @@ use super::store::Store;
 use super::usage::PageCounts;
 use super::writes::Writes;
 
+use fill_index::{AT_ONCE, fill};
 use page::Page;
 use slot_set::PAGE;
 
@@ -78,9 +80,6 @@ pub struct RecordTable {
     counts: PageCounts,
 }
 
-/// Slots that are put into an index at once, and the stretches of it that they are put into one after the other.
-const AT_ONCE: usize = 1 << 18;
-const STRETCHES: usize = 256;
 /// What the index takes for each slot that it has room for. An estimate.
 const SLOT_BYTES: usize = 6;
 
@@ -294,12 +293,12 @@ impl RecordTable {
         let mut some = Vec::with_capacity(AT_ONCE.min(room));
         for number in 0..self.pages.len() {
             if some.len() + PAGE > AT_ONCE {
-                put_all(&mut index, &some);
+                fill(&mut index, &some);
                 some.clear();
             }
             some.extend(self.slots_of(number));
         }
-        put_all(&mut index, &some);
+        fill(&mut index, &some);
         self.index = index;
     }
 
@@ -350,31 +349,6 @@ impl RecordTable {
             page.used = self.budget.now();
             self.change_page(number, |page, _| page.thaw());
         }
-    }
-}
-
-/// Puts slots into an index that has room for them, about in the order in which they lie in there: a stretch of it at a time,
-/// because to go all over it is to wait for memory at each.
-fn put_all(index: &mut HashTable<u32>, slots: &[(u64, u32)]) {
-    // The table has a power of two of places, of which it fills seven of eight, and begins to look for a hash at its last bits.
-    let places = (index.capacity() * 8 / 7).next_power_of_two() as u64;
-    let shift = places.trailing_zeros().saturating_sub(STRETCHES.trailing_zeros());
-    let stretch = |hash: u64| ((hash & (places - 1)) >> shift) as usize;
-    let mut next = [0; STRETCHES];
-    slots.iter().for_each(|(hash, _)| next[stretch(*hash)] += 1);
-    let mut sum = 0;
-    for count in &mut next {
-        sum += std::mem::replace(count, sum);
-    }
-    let mut in_order = vec![(0, 0); slots.len()];
-    for slot in slots {
-        let at = &mut next[stretch(slot.0)];
-        in_order[*at] = *slot;
-        *at += 1;
-    }
-    for (hash, slot) in in_order {
-        // There is room: no slot is asked for its hash again.
-        index.insert_unique(hash, slot, |_| 0);
     }
 }
 

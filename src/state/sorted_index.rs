@@ -162,22 +162,19 @@ impl Making {
 
     /// Puts those buckets, which are next, and whose entries these are.
     fn put(&mut self, entries: &[Entry], buckets: Range<usize>) -> Result<(), StateError> {
-        self.bytes.clear();
-        self.bytes.reserve(entries.len() * ENTRY);
-        for (hash, number) in entries {
-            self.filter.add(*hash);
-            self.bytes.extend_from_slice(&hash.to_le_bytes());
-            self.bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        let (before, mut at) = (self.buckets.last().map_or(0, |(end, _)| *end), 0);
+        let (mut rest, mut end) = (entries.iter().peekable(), self.buckets.last().map_or(0, |(end, _)| *end));
         for place in buckets {
-            let from = at;
-            while entries.get(at).is_some_and(|(hash, _)| bucket(*hash, self.bits) <= place) {
-                at += 1;
+            self.bytes.clear();
+            while let Some((hash, number)) = rest.next_if(|(hash, _)| bucket(*hash, self.bits) <= place) {
+                self.filter.add(*hash);
+                self.bytes.extend_from_slice(&hash.to_le_bytes());
+                self.bytes.extend_from_slice(&number.to_le_bytes());
+                end += 1;
             }
-            self.buckets.push((before + at as u64, sum(&self.bytes[from * ENTRY..at * ENTRY])));
+            self.buckets.push((end, sum(&self.bytes)));
+            self.filling.put(&self.bytes)?;
         }
-        self.filling.put(&self.bytes)
+        Ok(())
     }
 
     fn finish(self) -> Result<SortedIndex, StateError> {

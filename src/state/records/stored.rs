@@ -12,9 +12,10 @@ use crate::state::sorted_index::{SortedIndex, spread};
 use crate::state::writes::Writes;
 use crate::zset::key_columns::hash_bytes;
 
+use super::RecordTable;
+use super::fill_index::fill;
 use super::page::{self, Frozen, Page};
 use super::slot_set::{PAGE, SlotSet};
-use super::{RecordTable, put_all};
 
 /// So many touched records have a page written whole.
 const MANY: usize = 24;
@@ -29,7 +30,8 @@ impl RecordTable {
         let stored = self.stored_pages()?;
         let mut slots = Vec::with_capacity(stored.len() * PAGE);
         for some in stored.chunks(AT_ONCE) {
-            let (parts, before): (Vec<(u64, u32)>, usize) = (some.iter().map(|(_, part)| *part).collect(), slots.len());
+            let parts: Vec<(u64, u32)> = some.iter().map(|(_, part)| *part).collect();
+            let before = slots.len();
             for ((number, part), bytes) in some.iter().zip(self.blobs.get(&parts)?) {
                 self.load_page(*number as usize, *part, &bytes)?;
                 // Now, while the page is near.
@@ -44,7 +46,7 @@ impl RecordTable {
         }
         // All at once, into an index that does not grow on the way.
         self.index = HashTable::with_capacity(slots.len());
-        put_all(&mut self.index, &slots);
+        fill(&mut self.index, &slots);
         drop(slots);
         self.load_singles()?;
         let there = self.pages.iter().enumerate().rev().filter(|(_, page)| page.away.is_none());
