@@ -35,6 +35,7 @@ bench:
 	@scripts/bench-latency
 	@scripts/bench-durability
 	@scripts/bench-memory
+	@scripts/bench-together
 	@scripts/bench-workers
 	@scripts/bench-stages
 	@scripts/bench-pieces

@@ -17,7 +17,7 @@ use crate::dataflow::Workers;
 use crate::fail_points::FailPoint;
 use crate::planner::CircuitPlan;
 use crate::state::{JournalEntry, Store, TraceSet, Writes, zset_to_ipc};
-use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState};
+use crate::types::{Epoch, ObjectId, Offsets, Report, SqlState, Turn};
 use crate::zset::{Delta, ZSet};
 
 use super::checkpoint_writer::CheckpointWriter;
@@ -394,41 +394,20 @@ impl Driver {
         }
     }
 
-    /// Runs every relation once for the sealed input. A relation that fails stops alone.
+    /// Runs every relation for the sealed input. A relation that fails stops alone.
     pub fn step(&mut self, epoch: Epoch, now: i64, sealed: Sealed) {
         let started = Instant::now();
-        let Sealed { mut deltas, offsets, changed, tables } = sealed;
+        let Sealed { deltas, offsets, changed, tables } = sealed;
         let taken: BTreeSet<ObjectId> = tables.into_iter().map(|(table, _)| table).collect();
-        for (id, relation) in &mut self.relations {
-            if relation.failed.is_some() {
-                continue;
+        let mut turns = slices::turns(epoch.into(), deltas).into_iter();
+        let mut deltas = turns.next().map(|(turn, changes)| self.step_turn(turn, now, changes, &taken)).unwrap_or_default();
+        for (turn, changes) in turns {
+            for (id, more) in self.step_turn(turn, now, changes, &taken) {
+                deltas.entry(id).or_default().extend(more);
             }
-            let result = match &mut relation.kind {
-                RelationKind::Source(_) => Ok(()),
-                RelationKind::Stored(_) if taken.contains(id) => Ok(()),
-                RelationKind::Stored(rows) => match deltas.get(id) {
-                    Some(changes) => changes.iter().try_for_each(|delta| rows.step(delta)).map_err(|e| e.report()),
-                    None => Ok(()),
-                },
-                RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
-                RelationKind::View(view) => match step_view(view, epoch, now, &deltas) {
-                    Ok((changes, errors_changed)) => {
-                        if errors_changed {
-                            relation.changed = epoch;
-                        }
-                        if !changes.is_empty() {
-                            deltas.insert(*id, changes);
-                        }
-                        Ok(())
-                    }
-                    Err(report) => Err(report),
-                },
-            };
-            if let Err(report) = result {
-                tracing::error!(relation = %id, epoch = %epoch, "upkeep of a relation stopped: {report}");
-                relation.failed = Some(report);
-            }
-            if deltas.contains_key(id) || changed.contains(id) {
+        }
+        for id in deltas.keys().chain(&changed) {
+            if let Some(relation) = self.relations.get_mut(id).filter(|relation| relation.failed.is_none()) {
                 relation.changed = epoch;
             }
         }
@@ -446,6 +425,43 @@ impl Driver {
         self.epoch = epoch;
         self.now = now;
         self.metrics.note_epoch(epoch, started.elapsed());
+    }
+
+    /// Runs every relation once for some changes, of those tables which have `taken` them already; these with what comes of them.
+    fn step_turn(&mut self, turn: Turn, now: i64, mut deltas: Changes, taken: &BTreeSet<ObjectId>) -> Changes {
+        for (id, relation) in &mut self.relations {
+            if relation.failed.is_some() {
+                continue;
+            }
+            let result = match &mut relation.kind {
+                RelationKind::Source(_) => Ok(()),
+                RelationKind::Stored(_) if taken.contains(id) => Ok(()),
+                RelationKind::Stored(rows) => match deltas.get(id) {
+                    Some(changes) => changes.iter().try_for_each(|delta| rows.step(delta)).map_err(|e| e.report()),
+                    None => Ok(()),
+                },
+                RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
+                RelationKind::View(view) => match step_view(view, turn, now, &deltas, self.traces.keeps_together(*id)) {
+                    Ok((changes, errors_changed)) => {
+                        if errors_changed {
+                            relation.changed = turn.epoch;
+                        }
+                        if !changes.is_empty() {
+                            deltas.insert(*id, changes);
+                        }
+                        Ok(())
+                    }
+                    Err(report) => Err(report),
+                },
+            };
+            if let Err(report) = result {
+                tracing::error!(relation = %id, epoch = %turn.epoch, "upkeep of a relation stopped: {report}");
+                relation.failed = Some(report);
+                relation.changed = turn.epoch;
+                relation.leave_to_others();
+            }
+        }
+        deltas
     }
 
     /// Moves readers to the epoch that was stepped last.
@@ -516,10 +532,13 @@ impl Driver {
 }
 
 /// A view in which floe has a defect stops as one that fails in another way does: alone, at the next start as well.
-fn step_view(view: &mut ViewRelation, epoch: Epoch, now: i64, deltas: &Changes) -> Result<(Vec<Delta>, bool), Report> {
+fn step_view(view: &mut ViewRelation, turn: Turn, now: i64, deltas: &Changes, with_others: bool) -> Result<(Vec<Delta>, bool), Report> {
     let stepped = catch_unwind(AssertUnwindSafe(|| {
         FailPoint::ViewStep.reach()?;
-        slices::step(view, epoch, now, deltas)
+        match with_others {
+            true => view.step(turn, now, deltas),
+            false => slices::step_in_pieces(view, turn, now, deltas),
+        }
     }));
     stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))
 }

@@ -128,7 +128,14 @@ impl Driver {
     }
 
     fn finish_filling(&mut self) -> Result<(), Report> {
-        let Some(filling) = self.filling.take() else { return Ok(()) };
+        let Some(mut filling) = self.filling.take() else { return Ok(()) };
+        let mut writes = Writes::new();
+        if let Target::View(view) | Target::Sink { query: Some(view), .. } = &mut filling.target
+            && let Err(report) = self.keep_together(view, &mut writes)
+        {
+            self.filling = Some(filling);
+            return self.abandon_filling(report);
+        }
         let Filling { wanted: Wanted { id, object, reply, .. }, target, pending, began, stored, .. } = *filling;
         let made = match target {
             Target::View(view) => Made::MaterializedView(view),
@@ -136,7 +143,6 @@ impl Driver {
                 Made::Sink(MadeSink { query, input, sink, interval, discards, pending, since: began.0 })
             }
         };
-        let mut writes = Writes::new();
         if stored {
             unfinished::remove(id, &mut writes);
         }

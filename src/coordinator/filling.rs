@@ -20,7 +20,7 @@ use super::command::{NewObject, Reply};
 use super::panicked::panicked;
 use super::relation::{Changes, Relation, ViewRelation};
 use super::session::Interrupt;
-use super::slices;
+use super::slices::step_in_pieces;
 
 /// Rows that may wait for the past: with more, sources do.
 const MUCH: usize = 1 << 20;
@@ -158,7 +158,7 @@ impl Filling {
                 return Ok(());
             }
         };
-        let stepped = catch_unwind(AssertUnwindSafe(|| slices::step(view, epoch, now, &changes)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| step_in_pieces(view, epoch.into(), now, &changes)));
         let (deltas, _) = stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))?;
         if keeps {
             self.pending.extend(deltas.into_iter().filter(|delta| !delta.is_empty()).map(|delta| delta.0));

@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Definition, Entry, Kind};
 use crate::fail_points::FailPoint;
 use crate::sinks::Sink;
 use crate::sources::SourceSpec;
-use crate::state::{Staged, TraceSet, Writes};
+use crate::state::{Staged, Writes};
 use crate::types::{Epoch, ObjectId, Report};
 use crate::zset::ZSet;
 
@@ -173,11 +173,4 @@ impl Driver {
         self.epoch = self.epoch.next();
         Ok(writes)
     }
-}
-
-/// A view's state when its stored plan is not the one that this build makes: forgotten, to be filled again.
-pub fn forget_view(traces: &TraceSet, id: ObjectId) -> Result<Writes, Report> {
-    let mut writes = Writes::new();
-    traces.drop_object(id, &mut writes).map_err(|e| e.report())?;
-    Ok(writes)
 }

@@ -26,6 +26,7 @@ mod helper;
 mod install;
 mod journal_writer;
 mod journalled;
+mod keep_together;
 mod keeping;
 mod key_filter;
 mod make_room;

@@ -18,12 +18,17 @@ pub fn explain(entry: &Entry, published: &Published, traces: &TraceSet) -> Resul
     let mut lines = Vec::new();
     let mut depth = 0;
     if published.relations.get(&entry.id).is_some_and(|relation| relation.rows.is_some()) {
-        lines.push(line(0, "Materialize", &profile.kept, traces.usage_of(entry.id, ROWS..ROWS + 1)));
+        lines.push(line(0, "Materialize", &profile.kept, traces.usage_of(entry.id, ROWS..ROWS + 1)) + ")");
         depth = 1;
     }
     lines.extend(profile.tree().into_iter().map(|Line { depth: below, operator, again }| match again {
         true => format!("{}{}  (as above)", arrow(depth + below), operator.label),
-        false => line(depth + below, &operator.label, &operator.counts, traces.usage_of(entry.id, operator.slots.clone())),
+        false => {
+            let others = traces.counted_with(entry.id, operator.slots.clone());
+            let names: Vec<&str> = others.iter().filter_map(|id| published.catalog.get(*id)).map(|other| other.name.as_str()).collect();
+            let with = if names.is_empty() { String::new() } else { format!(" state kept with {}", names.join(", ")) };
+            line(depth + below, &operator.label, &operator.counts, traces.usage_of(entry.id, operator.slots.clone())) + &with + ")"
+        }
     }));
     let whole = traces.usage(entry.id);
     lines.push(format!("Time: {}", millis(total(profile))));
@@ -42,6 +47,7 @@ fn arrow(depth: usize) -> String {
     if depth == 0 { String::new() } else { format!("{:indent$}->  ", "", indent = depth * 6 - 4) }
 }
 
+/// A line without its end.
 fn line(depth: usize, label: &str, counts: &Counts, usage: Usage) -> String {
     let mut line =
         format!("{}{label}  (rows in={} out={} time={}", arrow(depth), counts.rows_in(), counts.rows_out(), millis(counts.nanos()));
@@ -57,7 +63,7 @@ fn line(depth: usize, label: &str, counts: &Counts, usage: Usage) -> String {
             let _ = write!(line, " on disk={} pages found={} read={}", size(usage.evicted), usage.pages.found, usage.pages.read);
         }
     }
-    line + ")"
+    line
 }
 
 fn millis(nanos: u64) -> String {

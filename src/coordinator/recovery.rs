@@ -12,14 +12,13 @@ use crate::fail_points::FailPoint;
 use crate::planner::CircuitPlan;
 use crate::sinks::SinkSpec;
 use crate::sources::SourceSpec;
-use crate::state::{CheckpointRecord, Journal, JournalEntry, zset_from_ipc};
+use crate::state::{CheckpointRecord, Journal, JournalEntry, Writes, zset_from_ipc};
 use crate::types::{Epoch, ObjectId, Report};
 use crate::zset::Delta;
 
 use super::clock;
 use super::driver::{Driver, Sealed, SinkFeed};
 use super::failures;
-use super::install::forget_view;
 use super::journalled::Journalled;
 use super::relation::{Changes, Relation, RelationKind, SourceRelation, ViewRelation};
 use super::sink_worker::{SinkStart, SinkWorker};
@@ -42,14 +41,18 @@ impl Driver {
             self.checkpointed = record.epoch;
             self.metrics.note_checkpoint(record.epoch, record.now);
         }
-        let entries: Vec<Arc<Entry>> = self.catalog.entries().cloned().collect();
-        for entry in &entries {
-            if let Err(report) = self.open_object(entry, replan) {
+        let catalog = self.catalog.clone();
+        self.traces.load_kept_together(&|id| catalog.get(id).is_some()).map_err(|e| e.report())?;
+        for id in catalog.entries().map(|entry| entry.id) {
+            // One that is filled again may change what the catalog says of others.
+            let Some(entry) = self.catalog.get(id).cloned() else { continue };
+            if let Err(report) = self.open_object(&entry, replan) {
                 tracing::error!(object = %entry.name, "cannot be opened: {report}");
                 return Err(report);
             }
         }
         failures::load(&self.store, &mut self.relations)?;
+        self.relations.values_mut().filter(|relation| relation.failed.is_some()).for_each(Relation::leave_to_others);
         FailPoint::RecoveryLoaded.reach()?;
         let journal = Journal::after(&self.store, self.epoch).map_err(|e| e.report())?;
         if !journal.is_empty() {
@@ -111,37 +114,53 @@ impl Driver {
             tracing::info!(object = %entry.name, "its plan is another than the stored state was made by: filling it again");
             return self.fill_again(entry, &plan, key, fingerprint);
         }
-        self.relations.insert(entry.id, Relation::view(self.view(entry.id, &plan, key)?));
+        let mut view = self.view(entry.id, &plan, key)?;
+        self.have_in_common(&mut view);
+        self.relations.insert(entry.id, Relation::view(view));
         Ok(())
     }
 
     /// A circuit whose stored state another plan made: its inputs are there, so it is filled from them. What comes out goes
     /// to no sink: the rows up to this epoch are staged or committed already.
     fn fill_again(&mut self, entry: &Entry, plan: &CircuitPlan, key: Option<&[usize]>, fingerprint: String) -> Result<(), Report> {
-        let mut writes = forget_view(&self.traces, entry.id)?;
+        let mut writes = Writes::new();
+        for other in self.traces.keepers_of(entry.id) {
+            // What they keep together is forgotten: their turn comes later in this start, or in the next one.
+            self.made_by(other, String::new(), &mut writes)?;
+        }
+        self.traces.part_from(entry.id, &mut writes);
+        self.traces.drop_object(entry.id, &mut writes).map_err(|e| e.report())?;
         let mut view = self.view(entry.id, plan, key)?;
         self.fill_at_once(&mut view)?;
+        self.keep_together(&mut view, &mut writes)?;
         self.relations.insert(entry.id, Relation::view(view));
-        let mut renewed = entry.clone();
+        self.made_by(entry.id, fingerprint, &mut writes)?;
+        // One write: a crash leaves the old plan with its state, or the new one with its own.
+        self.checkpoint(writes)
+    }
+
+    /// The object's state is made by the plan of that fingerprint.
+    fn made_by(&mut self, id: ObjectId, fingerprint: String, writes: &mut Writes) -> Result<(), Report> {
+        let Some(entry) = self.catalog.get(id) else { return Ok(()) };
+        let mut renewed = (**entry).clone();
         if let Definition::MaterializedView { fingerprint: stored, .. }
         | Definition::Sink { input: SinkInput::Query { fingerprint: stored, .. }, .. } = &mut renewed.definition
         {
             *stored = fingerprint;
         }
-        Catalog::put(&renewed, &mut writes).map_err(|e| e.report())?;
-        self.catalog = Arc::new(self.catalog.remove(entry.id).add(renewed).map_err(|e| e.report())?);
-        // One write: a crash leaves the old plan with its state, or the new one with its own.
-        self.checkpoint(writes)
+        Catalog::put(&renewed, writes).map_err(|e| e.report())?;
+        self.catalog = Arc::new(self.catalog.remove(id).add(renewed).map_err(|e| e.report())?);
+        Ok(())
     }
 
     /// Gives a circuit the past of all that it reads; what comes out is kept in it alone.
     fn fill_at_once(&self, view: &mut ViewRelation) -> Result<(), Report> {
         let (epoch, now) = (self.epoch, self.now.max(clock::now_micros()));
-        view.step(epoch, now, &Changes::new())?;
+        view.step(epoch.into(), now, &Changes::new())?;
         for (input, columns) in view.reads.clone() {
             self.past(input, columns)?.read(&mut |delta| {
                 FailPoint::BackfillChunk.reach()?;
-                view.step(epoch, now, &Changes::from([(input, vec![delta])])).map(drop)
+                view.step(epoch.into(), now, &Changes::from([(input, vec![delta])])).map(drop)
             })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::planner::CircuitPlan;
 use crate::planner::circuit_plan::needs;
 use crate::sources::{DeadRecord, SourceBatch, SourceSpec};
 use crate::state::{Trace, TraceSet};
-use crate::types::{Column, Epoch, ObjectId, Offsets, Projection, RelationSchema, Report, SqlType, TraceId};
+use crate::types::{Column, Epoch, ObjectId, Offsets, Projection, RelationSchema, Report, SqlType, TraceId, Turn};
 use crate::zset::{ChangeBatch, Delta};
 
 use super::clock;
@@ -96,6 +96,9 @@ pub struct SourceCounts {
 }
 
 pub struct ViewRelation {
+    /// Under whose number its state is.
+    pub id: ObjectId,
+    plan: CircuitPlan,
     pub circuit: Circuit,
     /// The relations that the circuit reads.
     pub inputs: Vec<ObjectId>,
@@ -213,18 +216,26 @@ impl ViewRelation {
         let errors = traces.trace(TraceId::new(id, ERRORS), errors.clone(), errors.fields().len()).map_err(|e| e.report())?;
         let circuit = Circuit::render(plan, id, traces, CIRCUIT, &workers).map_err(|e| e.report())?;
         let circuit = circuit.timed(clock::stopwatch()).on(workers);
-        Ok(ViewRelation { circuit, inputs: plan.relations(), reads: needs::of_relations(plan), rows, errors })
+        let (inputs, reads) = (plan.relations(), needs::of_relations(plan));
+        Ok(ViewRelation { id, plan: plan.clone(), circuit, inputs, reads, rows, errors })
+    }
+
+    /// Has the circuit take its state from the traces once more: which of them are one has changed.
+    pub fn take_state_again(&mut self, traces: &TraceSet, workers: &Workers) -> Result<(), Report> {
+        let circuit = Circuit::render(&self.plan, self.id, traces, CIRCUIT, workers).map_err(|e| e.report())?;
+        self.circuit = circuit.instead_of(&self.circuit);
+        Ok(())
     }
 
     /// The view's change for the changes of its inputs, as changes whose sum it is, and whether its errors changed; both are
     /// brought up to date. Where rows are not kept, or only come, equal rows stay apart: whoever takes them adds up many of
     /// them anyway.
-    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &Changes) -> Result<(Vec<Delta>, bool), Report> {
+    pub fn step(&mut self, turn: Turn, now: i64, inputs: &Changes) -> Result<(Vec<Delta>, bool), Report> {
         let (deltas, errors) = match &self.rows {
             Some(rows) => {
                 let (output, taken) = match rows {
-                    Materialize::Arranged(_) => (self.circuit.step(epoch, now, inputs), 0),
-                    Materialize::Growing(..) => (self.circuit.pass(epoch, now, inputs), 1),
+                    Materialize::Arranged(_) => (self.circuit.step(turn, now, inputs), 0),
+                    Materialize::Growing(..) => (self.circuit.pass(turn, now, inputs), 1),
                 };
                 let output = output.map_err(|e| e.report())?;
                 let began = clock::nanos();
@@ -234,7 +245,7 @@ impl ViewRelation {
                 self.circuit.profile().kept.add(taken * count, count, clock::nanos() - began);
                 (Some(output.delta).filter(|delta| !delta.is_empty()).into_iter().collect(), output.errors)
             }
-            None => self.circuit.pass_parts(epoch, now, inputs).map_err(|e| e.report())?,
+            None => self.circuit.pass_parts(turn, now, inputs).map_err(|e| e.report())?,
         };
         self.errors.insert(&errors).map_err(|e| e.report())?;
         Ok((deltas, !errors.is_empty()))
@@ -254,6 +265,13 @@ impl Relation {
 
     pub fn view(view: ViewRelation) -> Relation {
         Relation { kind: RelationKind::View(Box::new(view)), failed: None, changed: Epoch::default() }
+    }
+
+    /// It is stepped no more: what it had in common with others is theirs.
+    pub fn leave_to_others(&mut self) {
+        if let RelationKind::View(view) = &mut self.kind {
+            view.circuit.leave();
+        }
     }
 
     /// Whether its upkeep has stopped, or row errors stand in it.

@@ -1,12 +1,13 @@
-//! A very large change is taken in slices, one after the other within the epoch, so that what a circuit makes of it on the
-//! way is never there all at once. Readers see the sum.
+//! A very large epoch is taken in slices, one after the other, so that what circuits make of it on the way is never there all at
+//! once. Readers see the sum. All circuits take one slice before any takes the next. Where what a circuit is given is very large
+//! all the same, for others have made much of little, it takes that in pieces, if it keeps nothing together with others.
 //!
 //! Every slice leaves the rows of a relation: what a change takes away was there before it. So each step goes from one
 //! state that could be to another.
 
 use std::ops::Range;
 
-use crate::types::{Epoch, ObjectId, Report};
+use crate::types::{ObjectId, Report, Turn};
 use crate::zset::Delta;
 
 use super::relation::{Changes, ViewRelation};
@@ -15,19 +16,28 @@ use super::relation::{Changes, ViewRelation};
 const ROWS: usize = 1 << 18;
 const MANY: usize = 4 * ROWS;
 
-/// [`ViewRelation::step`], slice by slice where the changes are that large.
-pub fn step(view: &mut ViewRelation, epoch: Epoch, now: i64, changes: &Changes) -> Result<(Vec<Delta>, bool), Report> {
-    let Some(slices) = slices_of(changes, &view.inputs, ROWS, MANY) else { return view.step(epoch, now, changes) };
-    slices.iter().try_fold((Vec::new(), false), |(mut sum, errors), slice| {
-        let (more, errors_changed) = view.step(epoch, now, slice)?;
+/// An epoch's changes as those of its turns.
+pub fn turns(epoch: Turn, changes: Changes) -> Vec<(Turn, Changes)> {
+    match slices_of(&changes, |_| true, ROWS, MANY) {
+        Some(slices) => (0..).zip(slices).map(|(slice, changes)| (Turn { slice, ..epoch }, changes)).collect(),
+        None => vec![(epoch, changes)],
+    }
+}
+
+/// [`ViewRelation::step`], piece by piece where the changes are that large.
+pub fn step_in_pieces(view: &mut ViewRelation, turn: Turn, now: i64, changes: &Changes) -> Result<(Vec<Delta>, bool), Report> {
+    let pieces = slices_of(changes, |id| view.inputs.contains(&id), ROWS, MANY);
+    let Some(pieces) = pieces else { return view.step(turn, now, changes) };
+    (0..).zip(&pieces).try_fold((Vec::new(), false), |(mut sum, errors), (piece, changes)| {
+        let (more, errors_changed) = view.step(Turn { piece, ..turn }, now, changes)?;
         sum.extend(more);
         Ok((sum, errors || errors_changed))
     })
 }
 
 /// The changes of some relations as slices of them; `None` when they have no more than `many` rows.
-fn slices_of(changes: &Changes, inputs: &[ObjectId], rows: usize, many: usize) -> Option<Vec<Changes>> {
-    let read = || changes.iter().filter(|(id, _)| inputs.contains(id)).flat_map(|(id, deltas)| deltas.iter().map(|delta| (*id, delta)));
+fn slices_of(changes: &Changes, wanted: impl Fn(ObjectId) -> bool, rows: usize, many: usize) -> Option<Vec<Changes>> {
+    let read = || changes.iter().filter(|(id, _)| wanted(**id)).flat_map(|(id, deltas)| deltas.iter().map(|delta| (*id, delta)));
     if read().map(|(_, delta)| delta.0.len()).sum::<usize>() <= many {
         return None;
     }
@@ -72,8 +82,9 @@ mod tests {
         let (one, two, other) = (ObjectId(1), ObjectId(2), ObjectId(3));
         let changes =
             Changes::from([(one, vec![numbers(0..5), numbers(5..6)]), (two, vec![numbers(6..20)]), (other, vec![numbers(90..99)])]);
-        assert!(slices_of(&changes, &[one, two], 4, 20).is_none());
-        let slices = slices_of(&changes, &[one, two], 4, 19).unwrap();
+        let wanted = |id| id != other;
+        assert!(slices_of(&changes, wanted, 4, 20).is_none());
+        let slices = slices_of(&changes, wanted, 4, 19).unwrap();
         let rows = |id| slices.iter().flat_map(move |s| s.get(&id).into_iter().flatten()).map(|delta| delta.0.rows().column(0).clone());
         let values = |id| rows(id).flat_map(|column| column.as_primitive::<Int64Type>().values().to_vec()).collect::<Vec<_>>();
         assert_eq!((values(one), values(two), values(other)), ((0..6).collect(), (6..20).collect(), Vec::new()));

@@ -1,30 +1,37 @@
 //! A running plan: operators in order, stepped once an epoch. Each node steps its parts at once, on the circuit's workers; the
 //! next node begins when all parts are done.
 
+mod in_common;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::types::{Epoch, ObjectId};
+use crate::types::{ObjectId, Turn};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
 
+use super::common::Made;
 use super::error::DataflowError;
+use super::identity::Identity;
 use super::node::{Feed, Node};
 use super::operator::{ErrorRow, StepContext};
 use super::parts::{self, Parts};
 use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
+use super::side::Side;
 use super::workers::{Crew, Workers};
+
+pub use in_common::InCommon;
 
 /// A circuit; the last node is the result.
 pub struct Circuit {
     nodes: Vec<Node>,
     result: ResultOf,
-    /// How many read each node.
-    readers: Vec<usize>,
+    identities: Vec<Identity>,
     next_slot: u16,
+    sides: Vec<Side>,
     profile: SharedProfile,
     stopwatch: Arc<dyn Stopwatch>,
     workers: Arc<Workers>,
@@ -39,6 +46,15 @@ pub(super) struct ResultOf {
     pub gathers_equals: bool,
 }
 
+/// What state a circuit has.
+pub(super) struct StateOf {
+    pub next_slot: u16,
+    /// The sides of its joins, in the order of their slots.
+    pub sides: Vec<Side>,
+    /// Of the nodes.
+    pub identities: Vec<Identity>,
+}
+
 /// What one step gives.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -49,16 +65,11 @@ pub struct Output {
 }
 
 impl Circuit {
-    pub(super) fn new(nodes: Vec<Node>, operators: Vec<OperatorProfile>, result: ResultOf, next_slot: u16) -> Circuit {
-        let mut readers = vec![0; nodes.len()];
-        for node in &nodes {
-            if let Feed::Nodes(feeds) = &node.feed {
-                feeds.iter().for_each(|feed| readers[*feed] += 1);
-            }
-        }
+    pub(super) fn new(nodes: Vec<Node>, operators: Vec<OperatorProfile>, result: ResultOf, state: StateOf) -> Circuit {
         let profile = Arc::new(Profile { operators, ..Profile::default() });
         let (stopwatch, workers) = (Arc::new(Stopped), Arc::new(Workers::one()));
-        Circuit { nodes, result, readers, next_slot, profile, stopwatch, workers, piece: parts::PIECE }
+        let StateOf { next_slot, sides, identities } = state;
+        Circuit { nodes, result, identities, next_slot, sides, profile, stopwatch, workers, piece: parts::PIECE }
     }
 
     /// The same circuit, whose profile has the time that this tells.
@@ -92,6 +103,16 @@ impl Circuit {
         self.next_slot
     }
 
+    /// The sides of its joins, which others may keep too.
+    pub fn sides(&self) -> &[Side] {
+        &self.sides
+    }
+
+    /// This circuit in the place of one of the same plan, which has done what is counted.
+    pub fn instead_of(self, other: &Circuit) -> Circuit {
+        Circuit { profile: other.profile.clone(), stopwatch: other.stopwatch.clone(), workers: other.workers.clone(), ..self }
+    }
+
     /// The names of the operators, inputs before their consumer.
     pub fn operators(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.nodes.iter().map(Node::name)
@@ -99,12 +120,17 @@ impl Circuit {
 
     /// Passes one epoch's changes through; equal rows of the result's change are made one. A relation's change is the sum of
     /// those in its list; relations that `inputs` does not name have not changed. `now` is the epoch's time in microseconds
-    /// since 1970 UTC.
+    /// since 1970 UTC. A turn comes once, and circuits that keep state together are given the same changes in it.
     ///
     /// # Errors
     /// When state cannot be read or an input is inconsistent; the circuit is of no use afterwards.
-    pub fn step(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<Output, DataflowError> {
-        let (mut parts, errors) = self.run(epoch, now, inputs)?;
+    pub fn step(
+        &mut self,
+        turn: impl Into<Turn>,
+        now: i64,
+        inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>,
+    ) -> Result<Output, DataflowError> {
+        let (mut parts, errors) = self.run(turn.into(), now, inputs)?;
         let began = self.stopwatch.nanos();
         let rows = parts::rows_of(&parts);
         if !self.result.gathers_equals {
@@ -120,19 +146,24 @@ impl Circuit {
     }
 
     /// [`Circuit::step`] for those who add up the changes themselves: the result's change as it comes.
-    pub fn pass(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<Output, DataflowError> {
-        let (parts, errors) = self.run(epoch, now, inputs)?;
+    pub fn pass(
+        &mut self,
+        turn: impl Into<Turn>,
+        now: i64,
+        inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>,
+    ) -> Result<Output, DataflowError> {
+        let (parts, errors) = self.run(turn.into(), now, inputs)?;
         Ok(Output { delta: self.whole(parts)?, errors })
     }
 
     /// [`Circuit::pass`] for those who do not need the change in one piece: it is the sum of these. The errors beside it.
     pub fn pass_parts(
         &mut self,
-        epoch: Epoch,
+        turn: impl Into<Turn>,
         now: i64,
         inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>,
     ) -> Result<(Vec<Delta>, ZSet), DataflowError> {
-        let (parts, errors) = self.run(epoch, now, inputs)?;
+        let (parts, errors) = self.run(turn.into(), now, inputs)?;
         Ok((parts.into_iter().flatten().filter(|part| !part.is_empty()).collect(), errors))
     }
 
@@ -141,41 +172,78 @@ impl Circuit {
         Ok(whole.unwrap_or_else(|| Delta::empty(self.result.schema.clone())))
     }
 
-    fn run(&mut self, epoch: Epoch, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<(Parts, ZSet), DataflowError> {
-        let context = StepContext::new(epoch, now);
+    fn run(&mut self, turn: Turn, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<(Parts, ZSet), DataflowError> {
+        let context = StepContext::new(turn, now);
         let mut errors = Vec::new();
+        let mut made = self.made_by_others(turn)?;
+        let mut waiting = self.readers(&made);
         let mut outputs: Vec<Parts> = Vec::with_capacity(self.nodes.len());
-        let mut waiting = self.readers.clone();
+        let last = self.nodes.len().saturating_sub(1);
         let mut began = self.stopwatch.nanos();
-        for (node, profile) in self.nodes.iter_mut().zip(&self.profile.operators) {
-            let changes: Vec<Parts> = match &node.feed {
-                Feed::Relation(relation) => {
-                    let deltas = inputs.get(relation).map_or(&[][..], AsRef::as_ref);
-                    vec![deltas.iter().filter(|delta| !delta.is_empty()).cloned().map(Some).collect()]
-                }
-                Feed::Nodes(feeds) => feeds
-                    .iter()
-                    .map(|feed| {
+        for (place, (node, profile)) in self.nodes.iter_mut().zip(&self.profile.operators).enumerate() {
+            let is_read = place == last || waiting[place] > 0;
+            let Made { parts, errors: more, taken } = match made[place].take() {
+                Some(made) => made,
+                None if !is_read && profile.slots.is_empty() => Made::default(),
+                None => {
+                    let mut changes_of = |feed: &usize| {
                         waiting[*feed] -= 1;
                         if waiting[*feed] == 0 { std::mem::take(&mut outputs[*feed]) } else { outputs[*feed].clone() }
-                    })
-                    .collect(),
+                    };
+                    let changes: Vec<Parts> = match &node.feed {
+                        Feed::Relation(relation) => {
+                            let deltas = inputs.get(relation).map_or(&[][..], AsRef::as_ref);
+                            vec![deltas.iter().filter(|delta| !delta.is_empty()).cloned().map(Some).collect()]
+                        }
+                        Feed::Nodes(feeds) => feeds.iter().map(&mut changes_of).collect(),
+                    };
+                    let taken = changes.iter().map(parts::rows_of).sum();
+                    // Out of the way: the others are counted by their handles.
+                    let common = node.common.take();
+                    let gives = common.as_ref().filter(|common| turn.piece == 0 && common.is_shared());
+                    gives.into_iter().for_each(|common| common.begin(!profile.slots.is_empty()));
+                    let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
+                    let (mut parts, errors) = node.step(changes, &context, &crew)?;
+                    if matches!(node.feed, Feed::Relation(_)) {
+                        parts = parts::pieces(parts, self.piece)?;
+                    }
+                    let made = Made { parts, errors, taken };
+                    gives.into_iter().for_each(|common| common.put(turn, &made));
+                    node.common = common;
+                    made
+                }
             };
-            let taken = changes.iter().map(parts::rows_of).sum();
-            let is_relation = matches!(node.feed, Feed::Relation(_));
-            let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
-            let (mut parts, more) = node.step(changes, &context, &crew)?;
-            if is_relation {
-                parts = parts::pieces(parts, self.piece)?;
-            }
             errors.extend(more);
             let ended = self.stopwatch.nanos();
             profile.counts.add(taken, parts::rows_of(&parts), ended - began);
             began = ended;
-            outputs.push(parts);
+            outputs.push(if is_read { parts } else { Parts::new() });
         }
         let parts = outputs.pop().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
         Ok((parts, error_rows(errors)?))
+    }
+
+    /// By node: what another circuit has made there in this turn.
+    fn made_by_others(&self, turn: Turn) -> Result<Vec<Option<Made>>, DataflowError> {
+        let take = |node: &Node| match &node.common {
+            Some(common) if turn.piece == 0 => common.take(turn),
+            _ => Ok(None),
+        };
+        self.nodes.iter().map(take).collect()
+    }
+
+    /// By node: how many read what comes out of it. Who has it from others reads nothing, and nor does who keeps no state and is
+    /// not read.
+    fn readers(&self, made: &[Option<Made>]) -> Vec<usize> {
+        let mut readers = vec![0; self.nodes.len()];
+        let last = self.nodes.len().saturating_sub(1);
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            let is_stepped = place == last || readers[place] > 0 || !self.profile.operators[place].slots.is_empty();
+            if let (Feed::Nodes(feeds), true, None) = (&node.feed, is_stepped, &made[place]) {
+                feeds.iter().for_each(|feed| readers[*feed] += 1);
+            }
+        }
+        readers
     }
 }
 

@@ -13,11 +13,13 @@
 //! edge (one NaN, one zero), so that a row taken back is the row that was given.
 
 pub mod circuit;
+mod common;
 mod deal;
 mod distribution;
 pub mod error;
 mod evaluate;
 pub mod exchange;
+mod identity;
 pub mod keyed_trace;
 mod node;
 pub mod operator;
@@ -25,6 +27,7 @@ pub mod operators;
 pub mod parts;
 pub mod profile;
 mod render;
+pub mod side;
 mod staged;
 mod weave;
 pub mod workers;
@@ -36,6 +39,7 @@ pub use operator::{ErrorRow, Operator, StepContext};
 pub use operators::materialize::{Materialize, Materialized};
 pub use operators::upsert::Upsert;
 pub use operators::upsert::keyed::UpsertOutput;
+pub use side::Side;
 pub use workers::Workers;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use arrow::datatypes::SchemaRef;
 use crate::types::ObjectId;
 use crate::zset::Delta;
 
+use super::common::Common;
 use super::error::DataflowError;
 use super::exchange;
 use super::operator::{ErrorRow, Operator, StepContext};
@@ -35,6 +36,8 @@ pub enum Work {
 pub struct Node {
     pub feed: Feed,
     pub work: Work,
+    /// Of the circuits that have it too.
+    pub common: Option<Common>,
     /// No change, for each input.
     nothing: Vec<Delta>,
     /// Of the result.
@@ -43,7 +46,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(feed: Feed, work: Work, inputs: &[SchemaRef], schema: SchemaRef) -> Node {
-        Node { feed, work, nothing: inputs.iter().cloned().map(Delta::empty).collect(), schema }
+        Node { feed, work, common: None, nothing: inputs.iter().cloned().map(Delta::empty).collect(), schema }
     }
 
     pub fn name(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! What an operator is: changes in, changes out, once an epoch.
 
-use crate::types::{Epoch, Report, SqlState};
+use crate::types::{Report, SqlState, Turn};
 use crate::zset::Delta;
 
 use super::error::DataflowError;
@@ -22,15 +22,15 @@ pub trait Operator: Send {
 /// What a step knows beside its inputs, and where the errors of rows go.
 #[derive(Debug)]
 pub struct StepContext {
-    pub epoch: Epoch,
+    pub turn: Turn,
     /// The epoch's time, in microseconds since 1970 UTC.
     pub now: i64,
     pub errors: Vec<ErrorRow>,
 }
 
 impl StepContext {
-    pub fn new(epoch: Epoch, now: i64) -> StepContext {
-        StepContext { epoch, now, errors: Vec::new() }
+    pub fn new(turn: Turn, now: i64) -> StepContext {
+        StepContext { turn, now, errors: Vec::new() }
     }
 }
 

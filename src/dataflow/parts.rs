@@ -68,7 +68,7 @@ fn cut(part: &Delta, size: usize, pieces: &mut Parts) {
 
 /// Steps one part, whose errors are its own.
 pub fn stepped(whole: &StepContext, step: impl FnOnce(&mut StepContext) -> Result<Delta, DataflowError>) -> Result<Stepped, DataflowError> {
-    let mut context = StepContext::new(whole.epoch, whole.now);
+    let mut context = StepContext::new(whole.turn, whole.now);
     let output = step(&mut context)?;
     Ok((Some(output).filter(|output| !output.is_empty()), context.errors))
 }

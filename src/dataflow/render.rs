@@ -12,9 +12,10 @@ use crate::state::TraceSet;
 use crate::types::{ObjectId, Projection, TraceId};
 use crate::zset::shards::SHARDS;
 
-use super::circuit::{Circuit, ResultOf};
+use super::circuit::{Circuit, ResultOf, StateOf};
 use super::distribution::{self, Distribution, Need};
 use super::error::DataflowError;
+use super::identity::Identity;
 use super::node::{Feed, Node, Work};
 use super::operator::Operator;
 use super::operators::aggregate::Aggregate;
@@ -32,6 +33,7 @@ use super::operators::top_n::{TopN, TopNSpec};
 use super::operators::union::Union;
 use super::operators::unnest::Unnest;
 use super::profile::{Counts, OperatorProfile};
+use super::side::Side;
 use super::staged::Staged;
 use super::workers::Workers;
 
@@ -50,42 +52,36 @@ impl Circuit {
     ) -> Result<Circuit, DataflowError> {
         let mut slots = Slots::new(traces, TraceId::new(object, first_slot)).by(workers);
         let reads = needs::of_relations(plan);
-        let mut rendered = Rendered { nodes: Vec::new(), places: Vec::new(), profiles: Vec::new(), reads };
+        let mut rendered = Rendered { nodes: Vec::new(), places: Vec::new(), profiles: Vec::new(), sides: Vec::new(), object, reads };
         let last = render(plan, &mut slots, &mut rendered)?;
         let result = ResultOf { schema: plan.schema(), gathers_equals: rendered.places[last].distribution.gathers_equals() };
-        Ok(Circuit::new(rendered.nodes, rendered.profiles, result, slots.next()))
+        let identities = rendered.places.into_iter().map(|place| place.identity).collect();
+        let state = StateOf { next_slot: slots.next(), sides: rendered.sides, identities };
+        Ok(Circuit::new(rendered.nodes, rendered.profiles, result, state))
     }
 }
 
-struct Rendered<'a> {
+struct Rendered {
     nodes: Vec<Node>,
     profiles: Vec<OperatorProfile>,
     /// What is at each node.
-    places: Vec<Place<'a>>,
+    places: Vec<Place>,
+    /// Of the joins.
+    sides: Vec<Side>,
+    object: ObjectId,
     /// What is read of each relation, wherever in the plan: an input may have several readers.
     reads: BTreeMap<ObjectId, Projection>,
 }
 
 /// What is at a node.
-struct Place<'a> {
-    is: Is<'a>,
+struct Place {
+    identity: Identity,
     distribution: Distribution,
-    /// As it comes out: of a relation, without what is not read.
-    schema: SchemaRef,
-}
-
-enum Is<'a> {
-    Plan(&'a CircuitPlan),
-    /// Another node's rows, brought to where they are needed.
-    Moved(usize, Need),
-    /// Of another node's rows what its only reader may want.
-    Sifted,
 }
 
 /// The node of the plan, which is the last one unless it was there before.
-fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<'a>) -> Result<usize, DataflowError> {
-    let is_it = |place: &Place| matches!(place.is, Is::Plan(known) if known.is_same(plan));
-    if let Some(node) = rendered.places.iter().position(is_it) {
+fn render(plan: &CircuitPlan, slots: &mut Slots, rendered: &mut Rendered) -> Result<usize, DataflowError> {
+    if let Some(node) = rendered.places.iter().position(|place| place.identity.is_plan(plan)) {
         return Ok(node);
     }
     let mut feeds = Vec::new();
@@ -102,12 +98,13 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
     let (work, feed, inputs, schema, distribution) = if let Some((staged, distribution)) = staged {
         (Work::Staged(staged), Feed::Nodes(feeds.clone()), Vec::new(), plan.schema(), distribution)
     } else {
+        rendered.note_sides(plan, &needs, first);
         for (feed, need) in feeds.iter_mut().zip(needs) {
             *feed = rendered.sifted(plan, *feed, &need, slots)?;
             *feed = rendered.moved(*feed, need);
         }
         let divided: Vec<Distribution> = feeds.iter().map(|feed| rendered.places[*feed].distribution.clone()).collect();
-        let inputs: Vec<SchemaRef> = feeds.iter().map(|feed| rendered.places[*feed].schema.clone()).collect();
+        let inputs: Vec<SchemaRef> = feeds.iter().map(|feed| rendered.places[*feed].identity.schema().clone()).collect();
         let shards = if divided.iter().all(|input| *input == Distribution::One) { 1 } else { SHARDS };
         let distribution = distribution::result(plan, &divided);
         match plan {
@@ -128,9 +125,10 @@ fn render<'a>(plan: &'a CircuitPlan, slots: &mut Slots, rendered: &mut Rendered<
     };
     let node = Node::new(feed, work, &inputs, schema.clone());
     let (name, slots) = (node.name(), first..slots.next());
+    let identity = Identity::of_plan(plan, feeds.clone(), schema, &rendered.reads);
     rendered.profiles.push(OperatorProfile { label: plan.label(), name, inputs: feeds, slots, counts: Counts::default() });
     rendered.nodes.push(node);
-    rendered.places.push(Place { is: Is::Plan(plan), distribution, schema });
+    rendered.places.push(Place { identity, distribution });
     Ok(rendered.nodes.len() - 1)
 }
 
@@ -150,10 +148,20 @@ fn staged(plan: &CircuitPlan, input: &Place, need: &Need, slots: &mut Slots) -> 
     let one =
         |slots: &mut Slots| Aggregate::new(&from.schema(), group.clone(), *windows, calls, schema.clone(), from.is_append_only(), slots);
     let shards = slots.sharded(shards, one)?;
-    Ok(Some((Staged::new(key, shards, input.schema.clone()), distribution::result(plan, &[after]))))
+    Ok(Some((Staged::new(key, shards, input.identity.schema().clone()), distribution::result(plan, &[after]))))
 }
 
-impl Rendered<'_> {
+impl Rendered {
+    /// The sides of a join whose operator takes its slots from `first` on.
+    fn note_sides(&mut self, plan: &CircuitPlan, needs: &[Need], first: u16) {
+        let (CircuitPlan::Join { left, right, on, null_equal, .. }, [need_left, need_right]) = (plan, needs) else { return };
+        let (left_key, right_key): (Vec<usize>, Vec<usize>) = on.iter().copied().unzip();
+        for (rows, key, need, slot) in [(left, left_key, need_left, Join::LEFT), (right, right_key, need_right, Join::RIGHT)] {
+            let (rows, trace) = ((**rows).clone(), TraceId::new(self.object, first + slot));
+            self.sides.push(Side { rows, key, nulls: *null_equal, need: need.clone(), trace });
+        }
+    }
+
     /// The node that has of `feed` what the plan may want, before its rows move: the greatest rows of all parts are among the
     /// greatest of each.
     fn sifted(&mut self, plan: &CircuitPlan, feed: usize, need: &Need, slots: &mut Slots) -> Result<usize, DataflowError> {
@@ -168,7 +176,7 @@ impl Rendered<'_> {
         if place.distribution.meets(need) || !(by_steady || input.is_append_only()) {
             return Ok(feed);
         }
-        let (distribution, schema, first) = (place.distribution.clone(), place.schema.clone(), slots.next());
+        let (distribution, schema, first) = (place.distribution.clone(), place.identity.schema().clone(), slots.next());
         let one = |slots: &mut Slots| -> Result<Box<dyn Operator>, DataflowError> {
             Ok(match by_steady {
                 true => Box::new(Greatest::new(&input.schema(), partition.clone(), *column, slots)?),
@@ -181,7 +189,7 @@ impl Rendered<'_> {
         let (label, slots) = (format!("{}, of {of}", plan.label()), first..slots.next());
         self.profiles.push(OperatorProfile { label, name: node.name(), inputs: vec![feed], slots, counts: Counts::default() });
         self.nodes.push(node);
-        self.places.push(Place { is: Is::Sifted, distribution, schema });
+        self.places.push(Place { identity: Identity::sifted(feed, plan, schema), distribution });
         Ok(self.nodes.len() - 1)
     }
 
@@ -191,11 +199,10 @@ impl Rendered<'_> {
         if place.distribution.meets(&need) {
             return feed;
         }
-        let is_it = |place: &Place| matches!(&place.is, Is::Moved(from, to) if (*from, to) == (feed, &need));
-        if let Some(node) = self.places.iter().position(is_it) {
+        if let Some(node) = self.places.iter().position(|place| place.identity.is_moved(feed, &need)) {
             return node;
         }
-        let is = Is::Moved(feed, need.clone());
+        let to = need.clone();
         let (work, distribution, label) = match need {
             Need::Shards(key) => {
                 let label = format!("Exchange by [{}]", numbered(&key));
@@ -203,11 +210,11 @@ impl Rendered<'_> {
             }
             Need::One | Need::Any => (Work::Gather, Distribution::One, "Gather".to_string()),
         };
-        let schema = place.schema.clone();
+        let schema = place.identity.schema().clone();
         let node = Node::new(Feed::Nodes(vec![feed]), work, std::slice::from_ref(&schema), schema.clone());
         self.profiles.push(OperatorProfile { label, name: node.name(), inputs: vec![feed], slots: 0..0, counts: Counts::default() });
         self.nodes.push(node);
-        self.places.push(Place { is, distribution, schema });
+        self.places.push(Place { identity: Identity::moved(feed, to, schema), distribution });
         self.nodes.len() - 1
     }
 }

@@ -3,8 +3,8 @@
 //! Every history runs in many small epochs on the store in memory, then again on three workers with the rows of each epoch
 //! scattered (shuffled, in single copies, among rows that come and go, in the smallest pieces), in one big epoch, on RocksDB with
 //! crashes between checkpoints (the store is reopened and the epochs since the checkpoint run again) and rows that leave memory
-//! behind most of them, and backwards until nothing is left. After every epoch the sum of the circuit's deltas is the query over
-//! the sum of its inputs.
+//! behind most of them, and backwards until nothing is left. Two circuits that keep the sides of their joins together run it too,
+//! and two that have everything in common, now one first, now the other. After every epoch the sum of the circuit's deltas is the query over the sum of its inputs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +21,16 @@ use rand::{Rng, SeedableRng};
 
 use crate::planner::circuit_plan::{CircuitPlan, ScalarExpr};
 use crate::state::{Store, TraceSet, Writes};
-use crate::types::{Epoch, ObjectId};
+use crate::types::{Epoch, ObjectId, TraceId};
 use crate::zset::text::print;
 use crate::zset::{Delta, ZSet};
 
-use super::circuit::{Circuit, Output};
+use super::circuit::{Circuit, InCommon, Output};
+use super::side::Side;
 use super::workers::Workers;
 
 pub const VIEW: ObjectId = ObjectId(20000);
+const TWIN: ObjectId = ObjectId(20001);
 
 /// A row of int8 columns.
 pub type Row = Vec<Option<i64>>;
@@ -129,6 +131,8 @@ fn scatter(rng: &mut SmallRng, schema: &SchemaRef, rows: &Rel, grows: bool) -> Z
 
 struct Run {
     circuit: Circuit,
+    /// Of the same plan, with the state of its joins in common.
+    twin: Option<Circuit>,
     traces: TraceSet,
     rows: Printed,
     errors: Printed,
@@ -138,7 +142,46 @@ impl Run {
     fn new(plan: &CircuitPlan, store: Store, workers: &Workers) -> Run {
         let traces = TraceSet::new(Arc::new(store));
         let circuit = Circuit::render(plan, VIEW, &traces, 0, workers).unwrap();
-        Run { circuit, traces, rows: Printed::new(), errors: Printed::new() }
+        Run { circuit, twin: None, traces, rows: Printed::new(), errors: Printed::new() }
+    }
+
+    /// Two circuits of the plan, which keep the sides of their joins together, and those of each that are the same.
+    fn beside(plan: &CircuitPlan, store: Store, workers: &Workers) -> Run {
+        let alike = |circuit: &Circuit, twin: &Circuit| {
+            let sides: Vec<&Side> = circuit.sides().iter().chain(twin.sides()).collect();
+            let same = |place: usize| Some((sides[place].trace, sides[..place].iter().find(|other| other.is_same(sides[place]))?.trace));
+            (0..sides.len()).filter_map(same).collect()
+        };
+        Run::two(plan, store, workers, &alike)
+    }
+
+    /// Two circuits of the plan that have everything in common.
+    fn twins(plan: &CircuitPlan, store: Store, workers: &Workers) -> Run {
+        let alike = |circuit: &Circuit, twin: &Circuit| {
+            let traces = |node: InCommon| node.slots.zip(node.other_slots).map(|(a, b)| (TraceId::new(TWIN, a), TraceId::new(VIEW, b)));
+            twin.in_common(circuit, |_, _| true).into_iter().flat_map(traces).collect()
+        };
+        let mut run = Run::two(plan, store, workers, &alike);
+        for node in run.twin.iter().flat_map(|twin| twin.in_common(&run.circuit, |_, _| true)).collect::<Vec<_>>() {
+            run.twin.iter_mut().for_each(|twin| twin.have_in_common(&node, &mut run.circuit));
+        }
+        run
+    }
+
+    fn two(plan: &CircuitPlan, store: Store, workers: &Workers, alike: &dyn Fn(&Circuit, &Circuit) -> Vec<(TraceId, TraceId)>) -> Run {
+        let traces = TraceSet::new(Arc::new(store));
+        traces.load_kept_together(&|_| true).unwrap();
+        let render = |object| Circuit::render(plan, object, &traces, 0, workers).unwrap();
+        let (mut circuit, mut twin) = (render(VIEW), render(TWIN));
+        let mut writes = Writes::new();
+        for (trace, with) in alike(&circuit, &twin) {
+            if !traces.are_one(trace, with) {
+                traces.keep_together(trace, with, &mut writes).unwrap();
+            }
+        }
+        traces.store().write(writes, false).unwrap();
+        (circuit, twin) = (render(VIEW).instead_of(&circuit), render(TWIN));
+        Run { circuit, twin: Some(twin), traces, rows: Printed::new(), errors: Printed::new() }
     }
 
     fn step(&mut self, epoch: usize, schemas: &[SchemaRef], change: &[Rel]) -> Output {
@@ -148,8 +191,16 @@ impl Run {
 
     fn step_over(&mut self, epoch: usize, inputs: impl Iterator<Item = ZSet>) -> Output {
         let inputs = (0..).map(ObjectId).zip(inputs.map(Delta)).filter(|(_, delta)| !delta.is_empty()).collect();
-        let mut output = self.circuit.step(Epoch(epoch as u64), 0, &inputs).unwrap();
-        output.delta = output.delta.consolidate().unwrap();
+        let step = |circuit: &mut Circuit| {
+            let output = circuit.step(Epoch(epoch as u64), 0, &inputs).unwrap();
+            Output { delta: output.delta.consolidate().unwrap(), ..output }
+        };
+        // Now one comes first, now the other.
+        let before = self.twin.as_mut().filter(|_| epoch % 2 == 1).map(step);
+        let output = step(&mut self.circuit);
+        if let Some(other) = before.or_else(|| self.twin.as_mut().map(step)) {
+            assert_eq!((print(&other.delta.0), print(&other.errors)), (print(&output.delta.0), print(&output.errors)), "epoch {epoch}");
+        }
         add(&mut self.rows, &output.delta.0);
         add(&mut self.errors, &output.errors);
         output
@@ -184,10 +235,16 @@ fn judge_world(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: Option
         }
 
         let mut small = Run::new(plan, Store::memory(), &workers);
+        let mut twos = [Run::beside, Run::twins].map(|make| make(plan, Store::memory(), &workers));
         let mut scattered = Run::new(plan, Store::memory(), &workers);
         scattered.circuit = scattered.circuit.ground().on(workers.clone());
         for (epoch, change) in changes.iter().enumerate() {
             let output = small.step(epoch, &schemas, change);
+            for two in &mut twos {
+                let together = two.step(epoch, &schemas, change);
+                assert_eq!(print(&output.delta.0), print(&together.delta.0), "seed {seed}, epoch {epoch}, kept together\n{plan}");
+                assert_eq!(print(&output.errors), print(&together.errors), "seed {seed}, epoch {epoch}, kept together\n{plan}");
+            }
             let again = scattered.step_over(epoch, schemas.iter().zip(change).map(|(schema, rows)| scatter(&mut rng, schema, rows, grows)));
             assert_eq!(print(&output.delta.0), print(&again.delta.0), "seed {seed}, epoch {epoch}, scattered\n{plan}");
             assert_eq!(print(&output.errors), print(&again.errors), "seed {seed}, epoch {epoch}, scattered\n{plan}");
@@ -211,7 +268,9 @@ fn judge_world(plan: &CircuitPlan, inputs: &[&str], seeds: u64, leftover: Option
         }
 
         if seed % 40 == 0 {
-            crashing(plan, &schemas, &changes, &expected, seed, &workers);
+            for make in [Run::new, Run::beside, Run::twins] {
+                crashing(plan, &schemas, &changes, &expected, seed, &|store| make(plan, store, &workers));
+            }
         }
     }
 }
@@ -223,11 +282,12 @@ fn crashing(
     changes: &[Vec<Rel>],
     expected: &[(Printed, Printed)],
     seed: u64,
-    workers: &Workers,
+    make: &dyn Fn(Store) -> Run,
 ) {
     let mut rng = SmallRng::seed_from_u64(seed ^ 0xc7a5);
     let dir = tempfile::tempdir().unwrap();
-    let mut run = Run::new(plan, Store::open(dir.path()).unwrap(), workers);
+    let open = || make(Store::open(dir.path()).unwrap());
+    let mut run = open();
     let mut given: Vec<(String, String)> = Vec::new();
     let (mut checkpoint, mut at_checkpoint) = (0, (Printed::new(), Printed::new()));
     let mut epoch = 0;
@@ -253,7 +313,7 @@ fn crashing(
         if rng.random_bool(0.2) && crashes < 4 {
             crashes += 1;
             drop(run);
-            run = Run::new(plan, Store::open(dir.path()).unwrap(), workers);
+            run = open();
             (run.rows, run.errors) = at_checkpoint.clone();
             epoch = checkpoint;
         }

@@ -22,6 +22,8 @@
 //!
 //! Readers hold a [`snapshot`](ArrangementSnapshot): the chunks with the bits of the rows that were there. What changes
 //! under it copies a chunk's bits, never its rows. A [`change`] goes in steps that readers need not wait for.
+//!
+//! Several circuits may keep one arrangement: they take [`turns`].
 
 mod chains;
 mod change;
@@ -37,8 +39,9 @@ mod rows;
 mod shared;
 mod snapshot;
 mod stored;
+mod turns;
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
@@ -58,21 +61,28 @@ pub use rows::Find;
 use rows::Rows;
 use shared::Shared;
 pub use snapshot::ArrangementSnapshot;
+use turns::Turns;
 
 /// A handle; clones are the same arrangement. Made by [`super::TraceSet::arrangement`].
 #[derive(Clone)]
 pub struct Arrangement {
     id: TraceId,
     rows: Arc<Shared>,
+    /// Where several keep it.
+    turns: Arc<Mutex<Turns>>,
 }
 
 impl Arrangement {
     pub(super) fn new(shelf: Shelf, find: Find) -> Arrangement {
-        Arrangement { id: shelf.id(), rows: Arc::new(Shared::new(Rows::new(shelf, find))) }
+        Arrangement::of(shelf.id(), Rows::new(shelf, find))
     }
 
     pub(super) fn load(shelf: Shelf, find: Find) -> Result<Arrangement, StateError> {
-        Ok(Arrangement { id: shelf.id(), rows: Arc::new(Shared::new(Rows::load(shelf, find)?)) })
+        Ok(Arrangement::of(shelf.id(), Rows::load(shelf, find)?))
+    }
+
+    fn of(id: TraceId, rows: Rows) -> Arrangement {
+        Arrangement { id, rows: Arc::new(Shared::new(rows)), turns: Arc::default() }
     }
 
     pub fn id(&self) -> TraceId {
@@ -119,6 +129,11 @@ impl Arrangement {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The sum of the rows' weights.
+    pub(super) fn weight(&self) -> i128 {
+        self.lock().weight()
     }
 
     /// Memory in bytes, an estimate.

@@ -46,6 +46,9 @@ pub enum StateError {
     NegativeWeight { weight: i64, row: String },
     #[error("weight of a row out of range")]
     WeightOutOfRange,
+    /// Several keep it, and one of them failed in the midst of a change.
+    #[error("state that is kept together with others was left half changed by one of them")]
+    HalfChanged,
     #[error("rows do not fit their trace: {0}")]
     Arrow(#[from] ArrowError),
     /// A defect of the caller.
@@ -80,9 +83,11 @@ impl StateError {
             _ if self.is_disk_full() => SqlState::DISK_FULL,
             StateError::InUse(_) => SqlState::OBJECT_IN_USE,
             StateError::NotKept { .. } => SqlState::UNDEFINED_OBJECT,
-            StateError::Newer { .. } | StateError::Older { .. } | StateError::Foreign { .. } | StateError::FormChanged { .. } => {
-                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
-            }
+            StateError::Newer { .. }
+            | StateError::Older { .. }
+            | StateError::Foreign { .. }
+            | StateError::FormChanged { .. }
+            | StateError::HalfChanged => SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
             StateError::Directory { .. } | StateError::DiskFull { .. } | StateError::Io { .. } | StateError::Poisoned { .. } => {
                 SqlState::IO_ERROR
             }
@@ -129,6 +134,9 @@ impl StateError {
             StateError::FormChanged { stored, asked, .. } => {
                 report.detail(format!("Stored: {stored}. Asked for: {asked}.")).hint("Drop the relation and create it again.")
             }
+            StateError::HalfChanged => report
+                .detail("The others that keep it have stopped too, and one of them says why.")
+                .hint("Drop them and create them again: what they keep is filled anew."),
             StateError::NegativeWeight { row, .. } => report
                 .detail(format!("The row: {row}."))
                 .hint("A source took back a row that it never gave, or this is a defect of floe; creating the relation again rebuilds it."),

@@ -21,6 +21,18 @@ pub fn trace_prefix(trace: TraceId) -> [u8; 7] {
     [a, b, c, d, e, f, trace.shard]
 }
 
+/// What all keys of the trace begin with, whatever the shard.
+pub fn slot_prefix(trace: TraceId) -> [u8; 6] {
+    let [a, b, c, d, e, f, _] = trace_prefix(trace);
+    [a, b, c, d, e, f]
+}
+
+/// The trace of a [`trace_prefix`]; `None` when it is none.
+pub fn trace_of(prefix: &[u8]) -> Option<TraceId> {
+    let [a, b, c, d, e, f, shard] = *prefix.first_chunk::<7>().filter(|whole| whole.len() == prefix.len())?;
+    Some(TraceId::new(ObjectId(u32::from_be_bytes([a, b, c, d])), u16::from_be_bytes([e, f])).of_shard(shard))
+}
+
 /// The whole key of one entry.
 pub fn entry_key(trace: TraceId, entry: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(7 + entry.len());
@@ -51,6 +63,7 @@ mod tests {
         let id = TraceId::new(ObjectId(16385), 258).of_shard(3);
         assert_eq!(entry_key(id, b"abc"), [0, 0, 0x40, 0x01, 1, 2, 3, b'a', b'b', b'c']);
         assert_eq!(entry_of(&entry_key(id, b"abc")), Some(&b"abc"[..]));
+        assert_eq!((trace_of(&trace_prefix(id)), trace_of(&entry_key(id, b"abc")), trace_of(&[0; 6])), (Some(id), None, None));
         assert_eq!(entry_of(&[0; 6]), None);
     }
 

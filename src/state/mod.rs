@@ -27,6 +27,7 @@ mod fixed_rows;
 pub mod ipc;
 pub mod journal;
 pub mod kept;
+mod kept_together;
 pub mod key_layout;
 mod memory;
 mod ordered;

@@ -65,6 +65,8 @@ pub struct RecordTable {
     /// Slots without a record, on pages that are in memory.
     free: Vec<u32>,
     live: usize,
+    /// Records that came or went.
+    turnover: u64,
     /// Pages with touched slots.
     touched: Vec<u32>,
     /// Pages that are to be written whole, so that they can leave memory.
@@ -162,6 +164,7 @@ impl RecordTable {
             slots: 0,
             free: Vec::new(),
             live: 0,
+            turnover: 0,
             touched: Vec::new(),
             to_write: Vec::new(),
             store,
@@ -176,6 +179,12 @@ impl RecordTable {
 
     pub fn len(&self) -> usize {
         self.live
+    }
+
+    /// How many records have come and gone since the process started. Whoever knows something of which there are can tell whether
+    /// others have changed that.
+    pub fn turnover(&self) -> u64 {
+        self.turnover
     }
 
     pub fn is_empty(&self) -> bool {
@@ -269,6 +278,7 @@ impl RecordTable {
         self.change_page(slot as usize / PAGE, |page, width| page.add(slot as usize % PAGE, width, key));
         self.put(slot, hash_bytes(key));
         self.live += 1;
+        self.turnover += 1;
     }
 
     /// Puts a slot into the index, which has room for it.
@@ -315,6 +325,7 @@ impl RecordTable {
         }
         self.change_page(slot as usize / PAGE, |page, width| page.remove(slot as usize % PAGE, width));
         self.live -= 1;
+        self.turnover += 1;
     }
 
     /// Slots and pages up to that one.

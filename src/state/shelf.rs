@@ -16,7 +16,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, SchemaRef};
 
-use crate::types::{ObjectId, TraceId};
+use crate::types::TraceId;
 
 use super::blob::{Blob, part_from};
 use super::blobs::Blobs;
@@ -27,7 +27,7 @@ use super::error::StateError;
 use super::family::Family;
 use super::fetched::{Fetched, Pages};
 use super::fixed_rows::FixedRows;
-use super::key_layout::{entry_key, entry_of, object_prefix, trace_prefix};
+use super::key_layout::{entry_key, entry_of, trace_prefix};
 use super::ordered::LeafInStore;
 use super::page::{self, PAGE};
 use super::scratch::Scratch;
@@ -339,10 +339,10 @@ pub enum InStore {
     Page { blob: u64, part: u32 },
 }
 
-/// What the store has of an object in blobs.
-pub fn in_store(store: &Store, object: ObjectId) -> Result<Vec<InStore>, StateError> {
+/// What the store has in blobs of the traces whose keys begin like that.
+pub fn in_store(store: &Store, prefix: &[u8]) -> Result<Vec<InStore>, StateError> {
     let mut found = Vec::new();
-    store.scan_with(Family::Chunk, &object_prefix(object), &mut |key, value| {
+    store.scan_with(Family::Chunk, prefix, &mut |key, value| {
         let leaf = LeafInStore::of(value).map(|leaf| InStore::Page { blob: leaf.part.0, part: leaf.part.1 });
         let one = leaf.or_else(|| {
             key.split_first_chunk::<7>().and_then(|(trace, named)| match <[u8; 8]>::try_from(named) {
@@ -353,7 +353,7 @@ pub fn in_store(store: &Store, object: ObjectId) -> Result<Vec<InStore>, StateEr
                 Err(_) => part_from(value).map(|(blob, part)| InStore::Page { blob, part }),
             })
         });
-        found.push(one.ok_or_else(|| StateError::corrupted(format!("a chunk of object {object} cannot be read")))?);
+        found.push(one.ok_or_else(|| StateError::corrupted(format!("the chunk at {key:02x?} cannot be read")))?);
         Ok(())
     })?;
     Ok(found)

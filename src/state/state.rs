@@ -72,6 +72,14 @@ impl State {
         Usage { entries, bytes, evicted, pages }
     }
 
+    /// How much there is, rows by their weights: states that hold the same have the same of it, whatever they went through.
+    pub fn measure(&self) -> i128 {
+        match self {
+            State::Arrangement(arrangement) => arrangement.weight(),
+            other => other.usage().entries as i128,
+        }
+    }
+
     /// The parts that may leave memory while no checkpoint is on its way; others will be able to after the next one.
     pub fn clean(&self) -> Vec<Part> {
         match self {

@@ -1,7 +1,10 @@
 //! All traces of the process over one store: where operators get their state from, and what a checkpoint asks what changed.
 
+mod forget;
+mod together;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Range, RangeBounds};
+use std::ops::{Range, RangeBounds, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::compute::SortOptions;
@@ -17,13 +20,14 @@ use super::cells::{self, Cells};
 use super::dictionary::Dictionaries;
 use super::error::StateError;
 use super::family::Family;
-use super::key_layout::{object_prefix, trace_prefix};
+use super::kept_together::KeptTogether;
+use super::key_layout::trace_prefix;
 use super::ordered::Ordered;
 use super::part::Part;
 use super::record;
 use super::records::{RecordTable, Records};
 use super::shape::Shape;
-use super::shelf::{InStore, Shelf, in_store};
+use super::shelf::Shelf;
 use super::state::{Leaving, State};
 use super::store::Store;
 use super::trace::Trace;
@@ -47,6 +51,7 @@ pub struct TraceSet {
     blobs: Arc<Blobs>,
     /// Of the traces whose rows have texts in common, by the number of their first shard.
     dictionaries: Arc<Mutex<BTreeMap<TraceId, Dictionaries>>>,
+    together: Arc<Mutex<KeptTogether>>,
 }
 
 struct Member {
@@ -64,7 +69,8 @@ impl TraceSet {
     /// Traces that may take so many bytes of memory.
     pub fn within(store: Arc<Store>, bytes: usize) -> TraceSet {
         let (budget, blobs) = (Arc::new(Budget::new(bytes)), Arc::new(Blobs::new(store.clone())));
-        TraceSet { store, members: Arc::default(), forgotten: Arc::default(), budget, blobs, dictionaries: Arc::default() }
+        let (members, forgotten) = (Arc::default(), Arc::default());
+        TraceSet { store, members, forgotten, budget, blobs, dictionaries: Arc::default(), together: Arc::default() }
     }
 
     pub fn store(&self) -> &Arc<Store> {
@@ -82,13 +88,14 @@ impl TraceSet {
 
     /// The same with rows that lie in `order` behind their key: by the columns from there on, first by first.
     pub fn trace_in_order(&self, id: TraceId, schema: SchemaRef, key: usize, order: &[SortOptions]) -> Result<Trace, StateError> {
-        let shape = Shape::new(schema, key, order)?;
+        let (id, shape) = (self.resolve(id), Shape::new(schema, key, order)?);
         let known = |state: &State| if let State::Trace(trace) = state { Some(trace.clone()) } else { None };
         self.member(id, shape.fingerprint(), known, State::Trace, |stored| Ok(Trace::new(id, shape, self.ordered(id, stored)?)))
     }
 
     /// The cells of that number, with what the store holds of them. Asking again gives the same cells.
     pub fn cells(&self, id: TraceId) -> Result<Cells, StateError> {
+        let id = self.resolve(id);
         let known = |state: &State| if let State::Cells(cells) = state { Some(cells.clone()) } else { None };
         self.member(id, cells::FINGERPRINT.to_string(), known, State::Cells, |stored| Ok(Cells::new(id, self.ordered(id, stored)?)))
     }
@@ -96,6 +103,7 @@ impl TraceSet {
     /// The records of that number, each of `width` bytes, with what the store holds of them. Asking again gives the same
     /// records.
     pub fn records(&self, id: TraceId, width: usize) -> Result<Records, StateError> {
+        let id = self.resolve(id);
         let known = |state: &State| if let State::Records(records) = state { Some(records.clone()) } else { None };
         self.member(id, Records::fingerprint(width), known, State::Records, |stored| {
             let mut table = RecordTable::new(id, width, (self.store.clone(), self.blobs.clone()), self.budget.clone());
@@ -106,9 +114,10 @@ impl TraceSet {
         })
     }
 
-    /// The arrangement of that number by those columns of its schema, with what the store holds of it. Asking again gives
-    /// the same arrangement.
+    /// The arrangement of that number by those columns of its schema, with what the store holds of it, or the one that it is kept
+    /// together with. Asking again gives the same arrangement.
     pub fn arrangement(&self, id: TraceId, schema: SchemaRef, key: &[usize], find: Find) -> Result<Arrangement, StateError> {
+        let id = self.resolve(id);
         let known = |state: &State| if let State::Arrangement(arrangement) = state { Some(arrangement.clone()) } else { None };
         self.member(id, Arrangement::form(&schema, key, find), known, State::Arrangement, |stored| {
             let shelf = self.shelf(id, schema, Some(key));
@@ -180,41 +189,6 @@ impl TraceSet {
             member.state.write_changes(writes);
         }
         self.blobs.bury(writes)
-    }
-
-    /// Forgets all traces of an object of which nothing was ever stored.
-    pub fn drop_unstored(&self, object: ObjectId) {
-        self.forget(object);
-    }
-
-    fn forget(&self, object: ObjectId) -> BTreeMap<TraceId, Member> {
-        let traces = TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX);
-        self.forgotten().insert(object);
-        self.dictionaries().retain(|id, _| id.object != object);
-        self.members().extract_if(traces, |_, _| true).collect()
-    }
-
-    /// Forgets all traces of the object, here and with `writes` in the store, where rows stay until nobody reads them.
-    /// Handles that are still held are on their own: what they take in is never stored. A trace that the object is given
-    /// afterwards is a new one, whether `writes` are written by then or not. No checkpoint is on its way.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn drop_object(&self, object: ObjectId, writes: &mut Writes) -> Result<(), StateError> {
-        let chunks = in_store(&self.store, object)?;
-        let known: BTreeSet<[u8; 7]> = self.forget(object).keys().map(|id| trace_prefix(*id)).collect();
-        for one in chunks {
-            match one {
-                // Whoever holds its rows last lets go of it.
-                InStore::Chunk { trace, blob, parts } if known.contains(&trace) => self.blobs.mark_dead(blob, parts, writes),
-                InStore::Chunk { blob, parts, .. } => Blobs::delete(blob, parts, writes),
-                InStore::Page { blob, part } => writes.delete_parts(vec![(blob, part)]),
-            }
-        }
-        writes.delete_prefix(Family::Chunk, object_prefix(object));
-        writes.delete_prefix(Family::Trace, object_prefix(object));
-        writes.delete_prefix(Family::Meta, [FORM, &object_prefix(object)].concat());
-        Ok(())
     }
 
     /// Whether rows take more memory than they may: a checkpoint and [`TraceSet::make_room`] help.
@@ -310,12 +284,19 @@ impl TraceSet {
 
     /// What the object's traces hold in memory.
     pub fn usage(&self, object: ObjectId) -> Usage {
-        self.sum(TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX))
+        self.sum(all_of(object)).plus(self.inherited(object, 0..u16::MAX))
     }
 
     /// What some of the object's traces hold in memory.
     pub fn usage_of(&self, object: ObjectId, slots: Range<u16>) -> Usage {
-        self.sum(TraceId::new(object, slots.start)..TraceId::new(object, slots.end.max(slots.start)))
+        let own = self.sum(TraceId::new(object, slots.start)..TraceId::new(object, slots.end.max(slots.start)));
+        own.plus(self.inherited(object, slots))
+    }
+
+    /// What is kept for it under the number of an object that is gone.
+    fn inherited(&self, object: ObjectId, slots: Range<u16>) -> Usage {
+        let inherited = self.together().inherited(object, slots);
+        inherited.into_iter().fold(Usage::default(), |sum, is| sum.plus(self.sum(is.of_shard(0)..=is.of_shard(u8::MAX))))
     }
 
     fn sum(&self, traces: impl RangeBounds<TraceId>) -> Usage {
@@ -331,6 +312,10 @@ impl TraceSet {
         let stored: String = record::decode(FORM_VERSION, &bytes, &format!("the form of trace {id}"))?;
         check_form(id, &stored, form)?;
         Ok(true)
+    }
+
+    fn together(&self) -> MutexGuard<'_, KeptTogether> {
+        self.together.lock().expect("no thread panics while it holds what is kept together")
     }
 
     fn forgotten(&self) -> MutexGuard<'_, BTreeSet<ObjectId>> {
@@ -350,6 +335,10 @@ impl std::fmt::Debug for TraceSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TraceSet({} traces)", self.members().len())
     }
+}
+
+fn all_of(object: ObjectId) -> RangeInclusive<TraceId> {
+    TraceId::new(object, 0)..=TraceId::new(object, u16::MAX).of_shard(u8::MAX)
 }
 
 fn form_key(id: TraceId) -> Vec<u8> {

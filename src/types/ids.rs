@@ -1,4 +1,4 @@
-//! Names of things that outlive a process: catalog objects, traces and epochs.
+//! Names of things that outlive a process: catalog objects, traces and epochs; and of the steps that an epoch is made in.
 
 use std::fmt;
 
@@ -52,6 +52,22 @@ pub struct Epoch(pub u64);
 impl Epoch {
     pub fn next(self) -> Epoch {
         Epoch(self.0 + 1)
+    }
+}
+
+/// One step of the circuits: an epoch, or a slice of one whose changes are very many. All circuits step a slice before any
+/// steps the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Turn {
+    pub epoch: Epoch,
+    pub slice: u32,
+    /// Of a slice that one circuit alone takes in pieces.
+    pub piece: u32,
+}
+
+impl From<Epoch> for Turn {
+    fn from(epoch: Epoch) -> Turn {
+        Turn { epoch, ..Turn::default() }
     }
 }
 

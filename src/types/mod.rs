@@ -18,7 +18,7 @@ pub mod sql_type;
 
 pub use exact_float::ExactFloat;
 pub use exact_sum::ExactInteger;
-pub use ids::{Epoch, ObjectId, TraceId};
+pub use ids::{Epoch, ObjectId, TraceId, Turn};
 pub use offsets::Offsets;
 pub use projection::{Part, Projection};
 pub use report::{Report, Severity, SqlState};

@@ -42,6 +42,13 @@ impl Projection {
         self.parts.get(column).unwrap_or(&Part::Nothing)
     }
 
+    /// Whether all of that is read too.
+    pub fn has(&self, other: &Projection) -> bool {
+        let mut both = self.clone();
+        both.merge(other);
+        both == *self
+    }
+
     pub fn add(&mut self, column: usize) {
         if let Some(part) = self.parts.get_mut(column) {
             *part = Part::Whole;

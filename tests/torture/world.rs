@@ -34,8 +34,9 @@ pub const VIEWS: [(&str, &str); 5] = [
     ("tallied", "SELECT count(*) AS n, max(id) AS last FROM tally"),
 ];
 
-/// What comes and goes while work goes on.
-pub const EXTRA: (&str, &str) = ("extra", "SELECT giver, sum(amount) AS given FROM ledger GROUP BY giver");
+/// What comes and goes while work goes on. It keeps accounts together with `transfers`, which joins them twice.
+pub const EXTRA: (&str, &str) =
+    ("extra", "SELECT a.owner AS giver, sum(l.amount) AS given FROM ledger l JOIN accounts a ON l.giver = a.id GROUP BY a.owner");
 
 /// Each sink: what it follows, its type, its columns, and the query whose rows are in its table.
 type Sink = (&'static str, &'static str, &'static str, &'static str, &'static str);

@@ -1,4 +1,5 @@
-//! One transaction that changes more than a million rows: views take it in slices, and come to what a query finds.
+//! One transaction that changes more than a million rows: views take it in slices, and come to what a query finds, also where
+//! several keep state together.
 
 use super::Floe;
 use crate::coordinator::CoordinatorConfig;
@@ -8,6 +9,11 @@ const VIEWS: &[(&str, &str)] = &[
     ("joined", "SELECT n.name, count(*) AS n, min(t.id) AS low FROM t JOIN names n ON t.v = n.v GROUP BY n.name"),
     ("lonely", "SELECT n.name, t.id FROM names n LEFT JOIN (SELECT * FROM t WHERE id <= 20) t ON t.v = n.v"),
     ("newest", "SELECT v, id FROM (SELECT v, id, row_number() OVER (PARTITION BY v ORDER BY id DESC) AS r FROM t) x WHERE r <= 2"),
+    ("first_names", "SELECT n.name, count(*) AS n, min(t.id) AS low, max(t.id) AS high FROM t JOIN names n ON t.v = n.v GROUP BY n.name"),
+    (
+        "newest_two",
+        "SELECT v, max(id) AS first FROM (SELECT v, id, row_number() OVER (PARTITION BY v ORDER BY id DESC) AS r FROM t) x WHERE r <= 2 GROUP BY v",
+    ),
     ("above", "SELECT count(*) AS groups, sum(total) AS total FROM grouped"),
 ];
 

@@ -2,6 +2,7 @@
 
 mod explain_analyze;
 mod filling;
+mod keep_together;
 mod keyed;
 mod large_changes;
 mod projections;

@@ -73,6 +73,8 @@ const EVERYTHING: &[u8] = b"";
 struct Numbers {
     next: u32,
     free: Vec<u32>,
+    /// The turnover of the groups' records that they are right for: other circuits may step the same state.
+    turnover: u64,
 }
 
 /// What an aggregate takes in.
@@ -186,7 +188,7 @@ impl Numbers {
         used.sort_unstable();
         let next = used.last().map_or(0, |last| last + 1);
         let free = (0..next).filter(|number| used.binary_search(number).is_err()).collect();
-        Ok(Numbers { next, free })
+        Ok(Numbers { next, free, turnover: groups.turnover() })
     }
 
     fn take(&mut self) -> Result<u32, DataflowError> {
@@ -253,6 +255,9 @@ impl Aggregate {
                     record.copy_from_slice(table.record(slot));
                 }
                 slots.push(slot);
+            }
+            if !self.distinct.is_empty() && self.numbers.turnover != table.turnover() {
+                self.numbers = Numbers::in_use(&table)?;
             }
         }
         let mut old_floats: Vec<Vec<ExactFloat>> = vec![Vec::new(); self.layout.floats];
@@ -342,6 +347,7 @@ impl Aggregate {
                 }
             }
         }
+        self.numbers.turnover = table.turnover();
         drop(table);
         let parts = [self.rows(&keys, &old_results, gone, -1)?, self.rows(&keys, &new_results, come, 1)?];
         Ok(Delta(ZSet::concat(&self.schema, &parts)?))

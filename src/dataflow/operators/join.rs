@@ -5,6 +5,9 @@
 //! `dA * (B + dB) + A * dB`: the right side takes its change in, then the left change meets it, then the right change meets
 //! the left side as it was, then the left side takes its change in. A self join is nothing special: both inputs change.
 //!
+//! Others may keep the same side, another join of this circuit or of another one, or both sides may be one: whoever comes
+//! first in a turn takes its change in, and what it was before is asked for as that.
+//!
 //! A left row is padded when the weights of the right rows that pair with it, its *degree*, sum to zero. The padded rows
 //! change by
 //!
@@ -28,7 +31,8 @@ use crate::dataflow::evaluate::holds;
 use crate::dataflow::operator::{ErrorRow, Operator, StepContext};
 use crate::dataflow::operators::slots::Slots;
 use crate::planner::circuit_plan::{JoinKind, ScalarExpr};
-use crate::state::{Arrangement, Find, Matches, Records};
+use crate::state::{Arrangement, Find, Matches, Records, StateError};
+use crate::types::Turn;
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, Groups, RowCodec, ZSet};
 
@@ -58,6 +62,9 @@ pub struct Join {
     degrees: Option<Records>,
 }
 
+/// How the partners of keys are found: given the keys' columns and how many there are.
+type Partners<'a> = &'a dyn Fn(&[ArrayRef], usize) -> Result<Matches, StateError>;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
@@ -65,6 +72,10 @@ enum Side {
 }
 
 impl Join {
+    /// The slots of its sides, from its first on.
+    pub const LEFT: u16 = 0;
+    pub const RIGHT: u16 = 1;
+
     pub fn new(spec: JoinSpec, left: &SchemaRef, right: &SchemaRef, slots: &mut Slots) -> Result<Join, DataflowError> {
         let (left_key, right_key): (Vec<usize>, Vec<usize>) = spec.on.iter().copied().unzip();
         for (l, r) in &spec.on {
@@ -173,18 +184,18 @@ impl Join {
     }
 
     /// Takes the right change in, and gives the padding that it adds and takes for the left side as it is.
-    fn right_insert_padding(&self, right: &ZSet, out: &mut Vec<ZSet>) -> Result<(), DataflowError> {
+    fn right_insert_padding(&self, turn: Turn, right: &ZSet, out: &mut Vec<ZSet>) -> Result<(), DataflowError> {
         let (keys, groups) = self.distinct_keys(right)?;
         let Some(degrees) = &self.degrees else {
-            let left = self.left.lookup(&keys, groups.len())?.rows;
-            let before = self.degrees_of(&left)?;
-            self.right.insert(right)?;
-            let after = self.degrees_of(&left)?;
-            let change = before.iter().zip(&after).zip(left.weights().values()).map(|((b, a), weight)| turn(*b, *a) * weight);
+            let left = self.left.lookup_before(turn, &keys, groups.len())?.rows;
+            let before = self.degrees_of(&left, &|keys, count| self.right.lookup_before(turn, keys, count))?;
+            self.right.take_in(turn, right)?;
+            let after = self.degrees_of(&left, &|keys, count| self.right.lookup(keys, count))?;
+            let change = before.iter().zip(&after).zip(left.weights().values()).map(|((b, a), weight)| padding(*b, *a) * weight);
             out.extend(self.padded(&left, change.collect())?);
             return Ok(());
         };
-        self.right.insert(right)?;
+        self.right.take_in(turn, right)?;
         let mut sums = vec![0i64; groups.len()];
         for (id, weight) in groups.ids.iter().zip(right.weights().values()) {
             let sum = &mut sums[*id as usize];
@@ -210,26 +221,26 @@ impl Join {
                     table.record_mut(slot).copy_from_slice(&after.to_le_bytes());
                 }
             }
-            if turn(before, after) != 0 {
-                turned.push((id as u32, turn(before, after)));
+            if padding(before, after) != 0 {
+                turned.push((id as u32, padding(before, after)));
             }
         }
         drop(table);
         let ids: UInt32Array = turned.iter().map(|(id, _)| *id).collect();
         let keys = keys.iter().map(|column| take(column, &ids, None)).collect::<Result<Vec<_>, _>>()?;
         if !turned.is_empty() {
-            let left = self.left.lookup(&keys, turned.len())?;
+            let left = self.left.lookup_before(turn, &keys, turned.len())?;
             let weights = left.probe.values().iter().zip(left.rows.weights().values()).map(|(probe, w)| turned[*probe as usize].1 * w);
             out.extend(self.padded(&left.rows, weights.collect())?);
         }
         Ok(())
     }
 
-    /// The degree of each of the left rows with the right side as it is. Failing residuals are told elsewhere.
-    fn degrees_of(&self, left: &ZSet) -> Result<Vec<i64>, DataflowError> {
+    /// The degree of each of the left rows with what is found on the right side. Failing residuals are told elsewhere.
+    fn degrees_of(&self, left: &ZSet, partners: Partners) -> Result<Vec<i64>, DataflowError> {
         let mut degrees = Vec::with_capacity(left.len());
         for chunk in chunks(left) {
-            let found = self.right.lookup(&self.key(Side::Left, &chunk), chunk.len())?;
+            let found = partners(&self.key(Side::Left, &chunk), chunk.len())?;
             degrees.extend(self.pairs(Side::Left, &chunk, &found, &mut Vec::new())?.degrees(chunk.len())?);
         }
         Ok(degrees)
@@ -256,7 +267,7 @@ impl Pairs {
 }
 
 /// What a change of degree does to the padding: +1 it comes, -1 it goes.
-fn turn(before: i64, after: i64) -> i64 {
+fn padding(before: i64, after: i64) -> i64 {
     (after == 0) as i64 - (before == 0) as i64
 }
 
@@ -280,6 +291,7 @@ impl Operator for Join {
     }
 
     fn step(&mut self, inputs: &[&Delta], context: &mut StepContext) -> Result<Delta, DataflowError> {
+        let turn = context.turn;
         let [left, right] = inputs else { return Err(DataflowError::Plan("a join has two inputs".into())) };
         let (left, loose) = self.split_nulls(Side::Left, &left.0)?;
         let (right, _) = self.split_nulls(Side::Right, &right.0)?;
@@ -288,15 +300,15 @@ impl Operator for Join {
             out.extend(self.padded(&loose, loose.weights().values().to_vec())?);
         }
         match self.spec.kind {
-            JoinKind::Left if !right.is_empty() => self.right_insert_padding(&right, &mut out)?,
-            _ => self.right.insert(&right)?,
+            JoinKind::Left if !right.is_empty() => self.right_insert_padding(turn, &right, &mut out)?,
+            _ => self.right.take_in(turn, &right)?,
         }
         self.left_change(&left, &mut out, &mut context.errors)?;
         for chunk in chunks(&right) {
-            let found = self.left.lookup(&self.key(Side::Right, &chunk), chunk.len())?;
+            let found = self.left.lookup_before(turn, &self.key(Side::Right, &chunk), chunk.len())?;
             out.push(self.pairs(Side::Right, &chunk, &found, &mut context.errors)?.rows);
         }
-        self.left.insert(&left)?;
+        self.left.take_in(turn, &left)?;
         Ok(Delta(ZSet::concat(&self.spec.schema, &out)?))
     }
 }

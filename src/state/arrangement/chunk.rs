@@ -72,6 +72,14 @@ impl View {
         }
     }
 
+    /// The sum of the weights.
+    pub fn sum(&self) -> i128 {
+        match &self.weights {
+            Some(weights) => weights.iter().map(|weight| i128::from(*weight)).sum(),
+            None => self.count as i128,
+        }
+    }
+
     fn set_weight(&mut self, row: usize, weight: i64) {
         let (word, bit) = (row / 64, 1u64 << (row % 64));
         if weight != self.weight(row) {

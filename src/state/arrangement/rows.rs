@@ -56,6 +56,8 @@ pub struct Rows {
     /// The chunks as readers see them, by number; those in `unseen` are other ones by now.
     views: Vector<Option<View>>,
     unseen: Vec<u32>,
+    /// Whether anybody has ever read them.
+    seen: bool,
     pub(super) history: History,
 }
 
@@ -81,6 +83,7 @@ impl Rows {
             cold: Cold::default(),
             views: Vector::new(),
             unseen: Vec::new(),
+            seen: false,
             history: History::default(),
         }
     }
@@ -88,6 +91,11 @@ impl Rows {
     /// The number of rows that are there.
     pub fn len(&self) -> usize {
         self.live
+    }
+
+    /// The sum of the weights.
+    pub fn weight(&self) -> i128 {
+        self.chunks.iter().flatten().map(|chunk| chunk.view().sum()).sum()
     }
 
     /// Memory in bytes, an estimate.
@@ -100,6 +108,9 @@ impl Rows {
 
     /// The chunks as they are now, by number.
     pub fn views(&mut self) -> Vector<Option<View>> {
+        if !std::mem::replace(&mut self.seen, true) {
+            self.unseen = (0u32..).zip(&self.chunks).map(|(number, _)| number).collect();
+        }
         self.unseen.sort_unstable();
         self.unseen.dedup();
         for number in std::mem::take(&mut self.unseen) {
@@ -112,9 +123,9 @@ impl Rows {
         self.views.clone()
     }
 
-    /// The chunk is another one than readers have seen. Nobody reads the sides of joins.
+    /// The chunk is another one than readers have seen. Most sides of joins nobody reads.
     pub(super) fn touch(&mut self, number: u32) {
-        if self.find != Find::ByKey || self.unseen.last() == Some(&number) {
+        if !self.seen || self.unseen.last() == Some(&number) {
             return;
         }
         self.unseen.push(number);
