@@ -42,7 +42,7 @@ def run(options, folder, names):
 
 def main():
     arguments = parser(__doc__)
-    arguments.add_argument("--events", type=int, default=1_000_000)
+    arguments.add_argument("--events", type=int, default=5_000_000)
     arguments.add_argument("--workers", type=int)
     options = arguments.parse_args()
     folder, busy = nexmark_files(options, "mixed", options.events), Busy()
