@@ -1,7 +1,7 @@
 //! A running plan: operators in order, stepped once an epoch. Each node steps its parts at once, on the circuit's workers; the
 //! next node begins when all parts are done.
 
-mod in_common;
+pub mod in_common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,6 @@ use super::parts::{self, Parts};
 use super::profile::{OperatorProfile, Profile, SharedProfile, Stopped, Stopwatch};
 use super::side::Side;
 use super::workers::{Crew, Workers};
-
-pub use in_common::InCommon;
 
 /// A circuit; the last node is the result.
 pub struct Circuit {

@@ -25,7 +25,8 @@ use crate::types::{Epoch, ObjectId, TraceId};
 use crate::zset::text::print;
 use crate::zset::{Delta, ZSet};
 
-use super::circuit::{Circuit, InCommon, Output};
+use super::circuit::in_common::InCommon;
+use super::circuit::{Circuit, Output};
 use super::side::Side;
 use super::workers::Workers;
 

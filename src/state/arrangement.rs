@@ -39,6 +39,7 @@ mod rows;
 mod shared;
 mod snapshot;
 mod stored;
+mod take_in;
 mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -3,70 +3,16 @@
 //! In one turn all of them come to the same change of it. Whoever is first takes it in, the others find that done; what was there
 //! before the turn is there for them as a snapshot. An arrangement that one alone keeps has nothing of that.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
-
-use arrow::array::ArrayRef;
-
-use crate::state::error::StateError;
-use crate::state::probe::Matches;
 use crate::types::Turn;
-use crate::zset::ZSet;
 
-use super::Arrangement;
 use super::snapshot::ArrangementSnapshot;
 
 #[derive(Default)]
 pub struct Turns {
     /// The last turn whose change is there.
-    taken: Option<Turn>,
+    pub taken: Option<Turn>,
     /// What was there before it, if it changed anything.
-    before: Option<ArrangementSnapshot>,
+    pub before: Option<ArrangementSnapshot>,
     /// Whether a change has begun and has not come to its end: what is there is then of no turn.
-    broken: bool,
-}
-
-/// The set of traces holds a handle, and whoever asks.
-const ALONE: usize = 2;
-
-impl Arrangement {
-    /// Takes the turn's change in, unless another has. Every keeper gives the same.
-    ///
-    /// # Errors
-    /// When a weight leaves the range of `i64`, or when the change of another has failed halfway.
-    pub fn take_in(&self, turn: Turn, delta: &ZSet) -> Result<(), StateError> {
-        let mut turns = self.turns();
-        if turns.broken {
-            return Err(StateError::HalfChanged);
-        }
-        if Arc::strong_count(&self.turns) <= ALONE {
-            *turns = Turns::default();
-            return self.insert(delta);
-        }
-        if turns.taken == Some(turn) {
-            return Ok(());
-        }
-        turns.broken = true;
-        turns.before = if delta.is_empty() { None } else { Some(self.snapshot()) };
-        self.insert(delta)?;
-        turns.taken = Some(turn);
-        turns.broken = false;
-        Ok(())
-    }
-
-    /// [`Arrangement::lookup`] among the rows before the turn, whether its change was taken in or not.
-    pub fn lookup_before(&self, turn: Turn, keys: &[ArrayRef], count: usize) -> Result<Matches, StateError> {
-        let before = {
-            let turns = self.turns();
-            if turns.taken == Some(turn) { turns.before.clone() } else { None }
-        };
-        match before {
-            Some(before) => before.lookup(keys, count),
-            None => self.lookup(keys, count),
-        }
-    }
-
-    fn turns(&self) -> MutexGuard<'_, Turns> {
-        // Whoever panicked in a change has left the mark of it.
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub broken: bool,
 }
