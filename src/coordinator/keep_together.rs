@@ -66,9 +66,8 @@ impl Driver {
         for relation in self.relations.values_mut().filter(|relation| relation.failed.is_none()) {
             let RelationKind::View(other) = &mut relation.kind else { continue };
             let are_one = |slot, other_slot| self.traces.are_one(TraceId::new(view.id, slot), TraceId::new(other.id, other_slot));
-            for node in view.circuit.in_common(&other.circuit, are_one) {
-                view.circuit.have_in_common(&node, &mut other.circuit);
-            }
+            let nodes = view.circuit.in_common(&other.circuit, are_one);
+            view.circuit.have_in_common(&nodes, &mut other.circuit);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::state::StateError;
 use crate::types::{ObjectId, Turn};
 use crate::zset::row_codec::canonical;
 use crate::zset::{Delta, ZSet};
@@ -180,9 +181,9 @@ impl Circuit {
         let mut began = self.stopwatch.nanos();
         for (place, (node, profile)) in self.nodes.iter_mut().zip(&self.profile.operators).enumerate() {
             let is_read = place == last || waiting[place] > 0;
-            let Made { parts, errors: more, taken } = match made[place].take() {
+            let Made { parts, errors: more, rows: (taken, given) } = match made[place].take() {
                 Some(made) => made,
-                None if !is_read && profile.slots.is_empty() => Made::default(),
+                None if !is_read && profile.slots.is_empty() => Made { parts: None, errors: Vec::new(), rows: (0, 0) },
                 None => {
                     let mut changes_of = |feed: &usize| {
                         waiting[*feed] -= 1;
@@ -205,7 +206,8 @@ impl Circuit {
                     if matches!(node.feed, Feed::Relation(_)) {
                         parts = parts::pieces(parts, self.piece)?;
                     }
-                    let made = Made { parts, errors, taken };
+                    let given = parts::rows_of(&parts);
+                    let made = Made { parts: Some(parts), errors, rows: (taken, given) };
                     gives.into_iter().for_each(|common| common.put(turn, &made));
                     node.common = common;
                     made
@@ -213,9 +215,14 @@ impl Circuit {
             };
             errors.extend(more);
             let ended = self.stopwatch.nanos();
-            profile.counts.add(taken, parts::rows_of(&parts), ended - began);
+            profile.counts.add(taken, given, ended - began);
             began = ended;
-            outputs.push(if is_read { parts } else { Parts::new() });
+            outputs.push(match parts {
+                Some(parts) if is_read => parts,
+                // Whoever made it has failed at what comes next, which is the same here.
+                None if is_read => return Err(StateError::HalfChanged.into()),
+                _ => Parts::new(),
+            });
         }
         let parts = outputs.pop().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
         Ok((parts, error_rows(errors)?))

@@ -13,16 +13,19 @@ use super::operator::ErrorRow;
 use super::parts::Parts;
 
 /// What a node has made of a change.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Made {
-    pub parts: Parts,
+    /// `None` when nobody reads them: all who have the node have the nodes behind it too.
+    pub parts: Option<Parts>,
     pub errors: Vec<ErrorRow>,
-    /// Rows that it was given.
-    pub taken: usize,
+    /// Rows that it was given, and gave.
+    pub rows: (usize, usize),
 }
 
 #[derive(Default)]
 struct Last {
+    /// Whether any of those who have it reads it where it has not the reading node in common.
+    is_read: bool,
     turn: Option<Turn>,
     made: Option<Made>,
     /// How many have not taken it yet.
@@ -66,8 +69,15 @@ impl Common {
     /// What was made, for the others.
     pub fn put(&self, turn: Turn, made: &Made) {
         let left = Arc::strong_count(&self.0) - 1;
-        let made = (left > 0).then(|| made.clone());
-        *self.last() = Last { turn: Some(turn), made, left, broken: false };
+        let mut last = self.last();
+        let parts = if last.is_read { made.parts.clone() } else { None };
+        let made = (left > 0).then(|| Made { parts, errors: made.errors.clone(), rows: made.rows });
+        *last = Last { is_read: last.is_read, turn: Some(turn), made, left, broken: false };
+    }
+
+    /// What is made is read by one of those who have the node.
+    pub fn is_read(&self) {
+        self.last().is_read = true;
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {
@@ -88,12 +98,18 @@ mod tests {
         let (first, second) = (Turn::from(Epoch(1)), Turn::from(Epoch(2)));
         assert!(one.take(first).unwrap().is_none());
         one.begin(true);
-        one.put(first, &Made { parts: vec![None], errors: Vec::new(), taken: 7 });
+        let made = Made { parts: Some(vec![None]), errors: Vec::new(), rows: (7, 0) };
+        one.put(first, &made);
         for other in &others {
-            assert_eq!(other.take(first).unwrap().map(|made| made.taken), Some(7));
+            let taken = other.take(first).unwrap().unwrap();
+            assert_eq!((taken.parts.is_none(), taken.rows), (true, (7, 0)), "nobody reads it");
         }
         assert!(one.take(first).is_err(), "and no more than that");
         assert!(one.last().made.is_none(), "nobody else will ask");
+        others[1].is_read();
+        one.put(second, &made);
+        assert_eq!(others[0].take(second).unwrap().and_then(|made| made.parts).map(|parts| parts.len()), Some(1));
+        let second = Turn { slice: 1, ..second };
         assert!(others[0].take(second).unwrap().is_none());
         others[0].begin(true);
         assert!(one.take(second).is_err(), "the step had no end");

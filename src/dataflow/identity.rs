@@ -2,6 +2,7 @@
 //! parts, wherever they are.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow::datatypes::SchemaRef;
 
@@ -18,8 +19,8 @@ pub struct Identity {
     schema: SchemaRef,
     /// What goes in of relations, where that is not all that the plan could pass on: of what nobody reads there is less.
     part: Vec<SchemaRef>,
-    /// The plan's text, which differs where plans do in most ways.
-    text: String,
+    /// Of the plan's text, which differs where plans do in most ways.
+    hash: u64,
 }
 
 enum Is {
@@ -42,15 +43,15 @@ impl Identity {
         let wanted = needs::of_relations(plan);
         let is_whole = wanted.iter().all(|(relation, wanted)| reads.get(relation).is_some_and(|read| read.has(wanted)));
         let part = if is_whole { Vec::new() } else { schemas_read(plan, reads) };
-        Identity { is, feeds, schema, part, text: plan.to_string() }
+        Identity { is, feeds, schema, part, hash: hash(plan) }
     }
 
     pub fn moved(from: usize, need: Need, schema: SchemaRef) -> Identity {
-        Identity { is: Is::Moved(need), feeds: vec![from], schema, part: Vec::new(), text: String::new() }
+        Identity { is: Is::Moved(need), feeds: vec![from], schema, part: Vec::new(), hash: 0 }
     }
 
     pub fn sifted(from: usize, by: &CircuitPlan, schema: SchemaRef) -> Identity {
-        Identity { is: Is::Sifted(by.clone()), feeds: vec![from], schema, part: Vec::new(), text: by.to_string() }
+        Identity { is: Is::Sifted(by.clone()), feeds: vec![from], schema, part: Vec::new(), hash: hash(by) }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -77,12 +78,18 @@ impl Identity {
             // What is read of it shows where it is read.
             (Is::Relation(relation), Is::Relation(other)) => return relation == other,
             (Is::Moved(need), Is::Moved(other)) => need == other,
-            (Is::Plan(plan), Is::Plan(others)) | (Is::Sifted(plan), Is::Sifted(others)) => self.text == other.text && plan.is_same(others),
+            (Is::Plan(plan), Is::Plan(others)) | (Is::Sifted(plan), Is::Sifted(others)) => self.hash == other.hash && plan.is_same(others),
             _ => false,
         };
         let feeds = || self.feeds.iter().zip(&other.feeds).all(|(here, there)| known.contains(&(*here, *there)));
         is_same && self.schema == other.schema && self.part == other.part && self.feeds.len() == other.feeds.len() && feeds()
     }
+}
+
+fn hash(plan: &CircuitPlan) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    plan.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Of each relation under the plan, what is read of it.

@@ -163,8 +163,9 @@ impl Run {
             twin.in_common(circuit, |_, _| true).into_iter().flat_map(traces).collect()
         };
         let mut run = Run::two(plan, store, workers, &alike);
-        for node in run.twin.iter().flat_map(|twin| twin.in_common(&run.circuit, |_, _| true)).collect::<Vec<_>>() {
-            run.twin.iter_mut().for_each(|twin| twin.have_in_common(&node, &mut run.circuit));
+        if let Some(twin) = &mut run.twin {
+            let nodes = twin.in_common(&run.circuit, |_, _| true);
+            twin.have_in_common(&nodes, &mut run.circuit);
         }
         run
     }

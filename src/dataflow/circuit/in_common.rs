@@ -36,13 +36,29 @@ impl Circuit {
         common
     }
 
-    /// From now on the node is stepped by whoever comes to it first. Its state is one already.
-    pub fn have_in_common(&mut self, node: &InCommon, other: &mut Circuit) {
-        let (Some(here), Some(there)) = (self.nodes.get_mut(node.here), other.nodes.get_mut(node.there)) else { return };
-        // A relation's change is there for everyone.
-        if here.common.is_none() && matches!(here.feed, Feed::Nodes(_)) {
-            here.common = Some(there.common.get_or_insert_default().clone());
+    /// From now on the nodes are stepped by whoever comes to them first. Their state is one already.
+    pub fn have_in_common(&mut self, nodes: &[InCommon], other: &mut Circuit) {
+        for node in nodes {
+            let (Some(here), Some(there)) = (self.nodes.get_mut(node.here), other.nodes.get_mut(node.there)) else { continue };
+            // A relation's change is there for everyone.
+            if here.common.is_none() && matches!(here.feed, Feed::Nodes(_)) {
+                here.common = Some(there.common.get_or_insert_default().clone());
+            }
         }
+        self.tell_what_is_read();
+        other.tell_what_is_read();
+    }
+
+    /// Of the nodes that others have too, those that this circuit reads where it is on its own.
+    fn tell_what_is_read(&self) {
+        let mut read = vec![false; self.nodes.len()];
+        read.last_mut().into_iter().for_each(|last| *last = true);
+        for node in self.nodes.iter().filter(|node| node.common.is_none()) {
+            if let Feed::Nodes(feeds) = &node.feed {
+                feeds.iter().for_each(|feed| read[*feed] = true);
+            }
+        }
+        self.nodes.iter().zip(read).filter(|(_, read)| *read).filter_map(|(node, _)| node.common.as_ref()).for_each(|node| node.is_read());
     }
 
     /// Leaves what it has in common to the others: it is stepped no more.
