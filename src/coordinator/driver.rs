@@ -441,7 +441,7 @@ impl Driver {
                     None => Ok(()),
                 },
                 RelationKind::View(view) if !view.inputs.iter().any(|i| deltas.contains_key(i)) => Ok(()),
-                RelationKind::View(view) => match step_view(view, turn, now, &deltas, self.traces.keeps_together(*id)) {
+                RelationKind::View(view) => match step_view(view, turn, now, &deltas, &self.traces) {
                     Ok((changes, errors_changed)) => {
                         if errors_changed {
                             relation.changed = turn.epoch;
@@ -532,13 +532,11 @@ impl Driver {
 }
 
 /// A view in which floe has a defect stops as one that fails in another way does: alone, at the next start as well.
-fn step_view(view: &mut ViewRelation, turn: Turn, now: i64, deltas: &Changes, with_others: bool) -> Result<(Vec<Delta>, bool), Report> {
+fn step_view(view: &mut ViewRelation, turn: Turn, now: i64, deltas: &Changes, traces: &TraceSet) -> Result<(Vec<Delta>, bool), Report> {
+    let id = view.id;
     let stepped = catch_unwind(AssertUnwindSafe(|| {
         FailPoint::ViewStep.reach()?;
-        match with_others {
-            true => view.step(turn, now, deltas),
-            false => slices::step_in_pieces(view, turn, now, deltas),
-        }
+        slices::step_in_pieces(view, turn, now, deltas, || !traces.keeps_together(id))
     }));
     stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))
 }

@@ -158,7 +158,7 @@ impl Filling {
                 return Ok(());
             }
         };
-        let stepped = catch_unwind(AssertUnwindSafe(|| step_in_pieces(view, epoch.into(), now, &changes)));
+        let stepped = catch_unwind(AssertUnwindSafe(|| step_in_pieces(view, epoch.into(), now, &changes, || true)));
         let (deltas, _) = stepped.unwrap_or_else(|panic| Err(panicked("the upkeep of a view", panic.as_ref())))?;
         if keeps {
             self.pending.extend(deltas.into_iter().filter(|delta| !delta.is_empty()).map(|delta| delta.0));

@@ -24,11 +24,17 @@ pub fn turns(epoch: Turn, changes: Changes) -> Vec<(Turn, Changes)> {
     }
 }
 
-/// [`ViewRelation::step`], piece by piece where the changes are that large.
-pub fn step_in_pieces(view: &mut ViewRelation, turn: Turn, now: i64, changes: &Changes) -> Result<(Vec<Delta>, bool), Report> {
-    let pieces = slices_of(changes, |id| view.inputs.contains(&id), ROWS, MANY);
+/// [`ViewRelation::step`], piece by piece where the changes are that large and the view is said to be free to.
+pub fn step_in_pieces(
+    view: &mut ViewRelation,
+    turn: Turn,
+    now: i64,
+    changes: &Changes,
+    is_free: impl FnOnce() -> bool,
+) -> Result<(Vec<Delta>, bool), Report> {
+    let pieces = slices_of(changes, |id| view.inputs.contains(&id), ROWS, MANY).filter(|_| is_free());
     let Some(pieces) = pieces else { return view.step(turn, now, changes) };
-    (0..).zip(&pieces).try_fold((Vec::new(), false), |(mut sum, errors), (piece, changes)| {
+    (1..).zip(&pieces).try_fold((Vec::new(), false), |(mut sum, errors), (piece, changes)| {
         let (more, errors_changed) = view.step(Turn { piece, ..turn }, now, changes)?;
         sum.extend(more);
         Ok((sum, errors || errors_changed))

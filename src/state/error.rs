@@ -105,7 +105,7 @@ impl StateError {
                 .detail(format!("The directory has format {found}; this floe knows format {known}."))
                 .hint("Start the newer floe, or use another state directory."),
             StateError::Older { found, known, .. } => report
-                .detail(format!("The directory has format {found}; this floe reads format {known} alone."))
+                .detail(format!("The directory has format {found}; this floe reads formats {known} alone."))
                 .hint("Start the floe that wrote it, or use an empty directory: sources are read again from their beginning."),
             StateError::Foreign { detail, .. } => {
                 report.detail(detail).hint("Give floe an empty directory, or one that floe made; nothing was changed in this one.")

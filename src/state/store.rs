@@ -22,7 +22,9 @@ use super::scratch::Scratch;
 use super::writes::Writes;
 
 /// The version of everything that this folder and the catalog put on disk, the bytes of rows apart.
-pub const FORMAT: u8 = 6;
+pub const FORMAT: u8 = 7;
+/// What is read as well, and is of [`FORMAT`] from then on. It knows of no traces that are one.
+const BEFORE: u8 = 6;
 
 /// In [`Family::Meta`]: [`FORMAT`], then the format of the bytes of rows.
 const FORMAT_KEY: &[u8] = b"format";
@@ -56,7 +58,12 @@ impl Store {
         let mut store = Store::over(Rocks::open(dir, memory)?, Scratch::new(Some(dir.join(AHEAD))));
         let known = [FORMAT, row_codec::FORMAT];
         match store.get(Family::Meta, FORMAT_KEY)?.as_deref() {
-            Some(found) if found == known => {
+            Some(found) if found == known || found == [BEFORE, row_codec::FORMAT] => {
+                if found != known {
+                    let mut writes = Writes::new();
+                    writes.put(Family::Meta, FORMAT_KEY, known);
+                    store.write(writes, true)?;
+                }
                 store.number_blobs()?;
                 Ok(store)
             }
@@ -68,7 +75,7 @@ impl Store {
             Some([format, rows]) if *format > 0 && *rows > 0 => Err(StateError::Older {
                 dir: dir.to_path_buf(),
                 found: format!("{format}.{rows}"),
-                known: format!("{}.{}", known[0], known[1]),
+                known: format!("{BEFORE}.{1} and {0}.{1}", known[0], known[1]),
             }),
             Some(found) => Err(StateError::corrupted(format!("the format is written as {found:?}"))),
             None => {

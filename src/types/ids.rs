@@ -61,7 +61,7 @@ impl Epoch {
 pub struct Turn {
     pub epoch: Epoch,
     pub slice: u32,
-    /// Of a slice that one circuit alone takes in pieces.
+    /// Of a slice that one circuit takes in pieces, from 1 on: no other circuit has such a turn.
     pub piece: u32,
 }
 

@@ -115,7 +115,7 @@ fn a_directory_keeps_what_was_written() {
     let store = Store::open(&path).unwrap();
     assert_eq!(store.get(Family::Catalog, b"k").unwrap(), Some(b"v".to_vec()));
     assert_eq!(store.get(Family::Staged, b"s").unwrap(), Some(b"t".to_vec()));
-    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![6, 1]), "the golden format of this version");
+    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![7, 1]), "the golden format of this version");
 }
 
 #[test]
@@ -133,10 +133,22 @@ fn the_second_opener_is_refused() {
 #[test]
 fn an_older_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    write(&Store::open(dir.path()).unwrap(), |w| w.put(Family::Meta, FORMAT_KEY, [FORMAT - 1, row_codec::FORMAT]));
+    write(&Store::open(dir.path()).unwrap(), |w| w.put(Family::Meta, FORMAT_KEY, [FORMAT - 2, row_codec::FORMAT]));
     let report = Store::open(dir.path()).unwrap_err().report();
     assert_eq!(report.message, format!("state directory \"{}\" was written by an older floe", dir.path().display()));
-    assert_eq!(report.detail.unwrap(), "The directory has format 5.1; this floe reads format 6.1 alone.");
+    assert_eq!(report.detail.unwrap(), "The directory has format 5.1; this floe reads formats 6.1 and 7.1 alone.");
+}
+
+#[test]
+fn the_format_before_is_read_and_becomes_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&Store::open(dir.path()).unwrap(), |w| {
+        w.put(Family::Meta, FORMAT_KEY, [6, row_codec::FORMAT]);
+        put(w, Family::Catalog, &[("k", "v")]);
+    });
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.get(Family::Catalog, b"k").unwrap(), Some(b"v".to_vec()));
+    assert_eq!(store.get(Family::Meta, FORMAT_KEY).unwrap(), Some(vec![FORMAT, row_codec::FORMAT]));
 }
 
 #[test]
