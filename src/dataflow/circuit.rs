@@ -171,61 +171,66 @@ impl Circuit {
         Ok(whole.unwrap_or_else(|| Delta::empty(self.result.schema.clone())))
     }
 
+    /// When a node fails the nodes are stepped all the same that others have too, if what they read is there: it is this circuit alone
+    /// that fails.
     fn run(&mut self, turn: Turn, now: i64, inputs: &BTreeMap<ObjectId, impl AsRef<[Delta]>>) -> Result<(Parts, ZSet), DataflowError> {
         let context = StepContext::new(turn, now);
         let mut errors = Vec::new();
         let mut made = self.made_by_others(turn)?;
         let mut waiting = self.readers(&made);
-        let mut outputs: Vec<Parts> = Vec::with_capacity(self.nodes.len());
+        // `None` where what came out is not there.
+        let mut outputs: Vec<Option<Parts>> = Vec::with_capacity(self.nodes.len());
+        let mut failure = None;
         let last = self.nodes.len().saturating_sub(1);
         let mut began = self.stopwatch.nanos();
         for (place, (node, profile)) in self.nodes.iter_mut().zip(&self.profile.operators).enumerate() {
             let is_read = place == last || waiting[place] > 0;
-            let Made { parts, errors: more, rows: (taken, given) } = match made[place].take() {
-                Some(made) => made,
-                None if !is_read && profile.slots.is_empty() => Made { parts: None, errors: Vec::new(), rows: (0, 0) },
+            let made = match made[place].take() {
+                Some(made) => Ok(made),
+                None if !is_read && profile.slots.is_empty() => Ok(Made { parts: None, errors: Vec::new(), rows: (0, 0) }),
+                None if failure.is_some() && node.common.is_none() && matches!(node.feed, Feed::Nodes(_)) => {
+                    outputs.push(None);
+                    continue;
+                }
                 None => {
                     let mut changes_of = |feed: &usize| {
                         waiting[*feed] -= 1;
-                        if waiting[*feed] == 0 { std::mem::take(&mut outputs[*feed]) } else { outputs[*feed].clone() }
+                        if waiting[*feed] == 0 { outputs[*feed].take() } else { outputs[*feed].clone() }
                     };
-                    let changes: Vec<Parts> = match &node.feed {
+                    let changes: Option<Vec<Parts>> = match &node.feed {
                         Feed::Relation(relation) => {
                             let deltas = inputs.get(relation).map_or(&[][..], AsRef::as_ref);
-                            vec![deltas.iter().filter(|delta| !delta.is_empty()).cloned().map(Some).collect()]
+                            Some(vec![deltas.iter().filter(|delta| !delta.is_empty()).cloned().map(Some).collect()])
                         }
                         Feed::Nodes(feeds) => feeds.iter().map(&mut changes_of).collect(),
                     };
-                    let taken = changes.iter().map(parts::rows_of).sum();
-                    // Out of the way: the others are counted by their handles.
-                    let common = node.common.take();
-                    let gives = common.as_ref().filter(|common| turn.piece == 0 && common.is_shared());
-                    gives.into_iter().for_each(|common| common.begin(!profile.slots.is_empty()));
                     let crew = Crew { workers: &self.workers, stopwatch: &*self.stopwatch, counts: &profile.counts };
-                    let (mut parts, errors) = node.step(changes, &context, &crew)?;
-                    if matches!(node.feed, Feed::Relation(_)) {
-                        parts = parts::pieces(parts, self.piece)?;
+                    match changes {
+                        Some(changes) => node.step_for_all(changes, &context, &crew, !profile.slots.is_empty(), self.piece),
+                        // Whoever has made what it reads has failed here, and what is wrong with it is the same here.
+                        None => Err(StateError::HalfChanged.into()),
                     }
-                    let given = parts::rows_of(&parts);
-                    let made = Made { parts: Some(parts), errors, rows: (taken, given) };
-                    gives.into_iter().for_each(|common| common.put(turn, &made));
-                    node.common = common;
-                    made
+                }
+            };
+            let Made { parts, errors: more, rows: (taken, given) } = match made {
+                Ok(made) => made,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    outputs.push(None);
+                    continue;
                 }
             };
             errors.extend(more);
             let ended = self.stopwatch.nanos();
             profile.counts.add(taken, given, ended - began);
             began = ended;
-            outputs.push(match parts {
-                Some(parts) if is_read => parts,
-                // Whoever made it has failed at what comes next, which is the same here.
-                None if is_read => return Err(StateError::HalfChanged.into()),
-                _ => Parts::new(),
-            });
+            outputs.push(parts.filter(|_| is_read));
         }
-        let parts = outputs.pop().ok_or_else(|| DataflowError::Plan("a circuit without operators".into()))?;
-        Ok((parts, error_rows(errors)?))
+        match (failure, outputs.pop().flatten()) {
+            (Some(failure), _) => Err(failure),
+            (None, Some(parts)) => Ok((parts, error_rows(errors)?)),
+            (None, None) => Err(DataflowError::Plan("a circuit without operators".into())),
+        }
     }
 
     /// By node: what another circuit has made there in this turn.

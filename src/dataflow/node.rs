@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use crate::types::ObjectId;
 use crate::zset::Delta;
 
-use super::common::Common;
+use super::common::{Common, Made};
 use super::error::DataflowError;
 use super::exchange;
 use super::operator::{ErrorRow, Operator, StepContext};
@@ -58,8 +58,32 @@ impl Node {
         }
     }
 
+    /// Steps the node, and has what was made ready for the other circuits that have it. A relation's change is cut into pieces of so
+    /// many rows at least.
+    pub fn step_for_all(
+        &mut self,
+        inputs: Vec<Parts>,
+        context: &StepContext,
+        crew: &Crew,
+        has_state: bool,
+        piece: usize,
+    ) -> Result<Made, DataflowError> {
+        let taken = inputs.iter().map(parts::rows_of).sum();
+        let is_given = context.turn.piece == 0 && self.common.as_ref().is_some_and(Common::is_shared);
+        let given_by = |node: &Node, what: &dyn Fn(&Common)| node.common.iter().filter(|_| is_given).for_each(what);
+        given_by(self, &|common| common.begin(has_state));
+        let (mut parts, errors) = self.step(inputs, context, crew)?;
+        if matches!(self.feed, Feed::Relation(_)) {
+            parts = parts::pieces(parts, piece)?;
+        }
+        let rows = (taken, parts::rows_of(&parts));
+        let made = Made { parts: Some(parts), errors, rows };
+        given_by(self, &|common| common.put(context.turn, &made));
+        Ok(made)
+    }
+
     /// The change of the result for a change of each input, and the errors of rows.
-    pub fn step(&mut self, mut inputs: Vec<Parts>, context: &StepContext, crew: &Crew) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
+    fn step(&mut self, mut inputs: Vec<Parts>, context: &StepContext, crew: &Crew) -> Result<(Parts, Vec<ErrorRow>), DataflowError> {
         let operators = match (&mut self.work, inputs.as_mut_slice()) {
             (Work::Operators(operators), _) => operators,
             (Work::Exchange(key), [input]) => {

@@ -13,7 +13,7 @@ use super::worlds::*;
 use super::*;
 use crate::planner::circuit_plan::{AggregateCall, AggregateFunction, CircuitPlan, JoinKind};
 use crate::state::{Store, TraceSet};
-use crate::types::{Epoch, ObjectId};
+use crate::types::{Epoch, ObjectId, TraceId};
 use crate::zset::text::{parse, print};
 use crate::zset::{Delta, ZSet};
 
@@ -202,4 +202,52 @@ fn a_profile_counts_what_each_operator_took_and_gave() {
     assert_eq!(lines, ["0 Union 6 6 20 false", "1 Input 3 3 20 false", "1 Input 3 3 20 true"]);
     let kept = &circuit.profile().kept;
     assert_eq!((kept.rows_in(), kept.nanos()), (6, 20));
+}
+
+/// A circuit that fails leaves to another what they have in common, whole: also what comes after the node that fails.
+#[test]
+fn who_fails_alone_leaves_the_others_right() {
+    let (traces, other) = (memory(), ObjectId(30000));
+    let call =
+        |function, argument| AggregateCall { function, argument, distinct: false, filter: None, output: DataType::Int64, lasting: false };
+    let aggregate = |input: Box<CircuitPlan>, function, argument| CircuitPlan::Aggregate {
+        input,
+        group: vec![0],
+        windows: None,
+        calls: vec![call(function, argument)],
+        schema: columns("k n"),
+    };
+    let distinct =
+        || CircuitPlan::Aggregate { input: input(0, "k v"), group: vec![0, 1], windows: None, calls: vec![], schema: columns("k v") };
+    let counted = || aggregate(Box::new(distinct()), AggregateFunction::CountStar, None);
+    let least = || aggregate(Box::new(distinct()), AggregateFunction::Min, Some(1));
+    let failing = aggregate(input(1, "k v"), AggregateFunction::CountStar, None);
+    // What fails stands between two parts that the other has too, and both of these read a third.
+    let plan = CircuitPlan::Union { inputs: vec![counted(), failing, least()], schema: columns("k n") };
+    let others = CircuitPlan::Union { inputs: vec![counted(), least()], schema: columns("k n") };
+    let render = |plan, object| Circuit::render(plan, object, &traces, 0, &Workers::one()).unwrap();
+    let (one, two) = (render(&plan, VIEW), render(&others, other));
+    let mut writes = crate::state::Writes::new();
+    let common = two.in_common(&one, |_, _| true);
+    assert!(common.len() >= 4, "the relation, three aggregates and what moves their rows: {}", common.len());
+    for node in &common {
+        for (slot, with) in node.slots.clone().zip(node.other_slots.clone()) {
+            traces.keep_together(TraceId::new(other, slot), TraceId::new(VIEW, with), &mut writes).unwrap();
+        }
+    }
+    let (mut one, mut two) = (render(&plan, VIEW), render(&others, other));
+    let common = two.in_common(&one, |_, _| true);
+    two.have_in_common(&common, &mut one);
+    let inputs = |rows: &str, wrong: &str| {
+        BTreeMap::from([(ObjectId(0), Delta(parse("k int8, v int8", rows))), (ObjectId(1), Delta(parse("k int8, v int8", wrong)))])
+    };
+    let printed = |output: Output| print(&output.delta.0.consolidate().unwrap());
+    let first = inputs("1 5 +1\n1 6 +2", "7 7 +1");
+    assert_eq!(printed(one.step(Epoch(1), 0, &first).unwrap()), "1 2 +1\n1 5 +1\n7 1 +1\n");
+    assert_eq!(printed(two.step(Epoch(1), 0, &first).unwrap()), "1 2 +1\n1 5 +1\n");
+    let second = inputs("1 4 +1\n2 9 +1", "8 8 -1");
+    assert_eq!(one.step(Epoch(2), 0, &second).unwrap_err().report().sqlstate.0, "XX001");
+    one.leave();
+    assert_eq!(printed(two.step(Epoch(2), 0, &second).unwrap()), "1 2 -1\n1 3 +1\n1 4 +1\n1 5 -1\n2 1 +1\n2 9 +1\n");
+    assert_eq!(printed(two.step(Epoch(3), 0, &inputs("1 4 -1", "")).unwrap()), "1 2 +1\n1 3 -1\n1 4 -1\n1 5 +1\n");
 }
