@@ -368,8 +368,10 @@ impl Source for FileSource {
 
     fn ends(&mut self) -> Result<Offsets, SourceError> {
         let mut ends = Offsets::default();
-        for path in self.found()? {
-            let tail = Tail::open(&path, 0, None)?;
+        // Who does not follow never reads a file that has come since.
+        let is_read = |path: &Path| self.config.follow || self.refreshed.is_none() || self.files.contains_key(&*path.to_string_lossy());
+        for path in self.found()?.iter().filter(|path| is_read(path)) {
+            let tail = Tail::open(path, 0, None)?;
             let end = tail.last_line_end(!self.config.follow)?;
             ends.set(path.to_string_lossy(), end);
         }

@@ -87,6 +87,21 @@ fn new_files_of_the_glob_are_found() {
 }
 
 #[test]
+fn a_file_that_comes_later_has_no_end_where_it_is_not_read() {
+    let (directory, file) = directory();
+    append(&file, "{\"id\":1}\n");
+    for follow in ["true", "false"] {
+        let mut source = source(&directory.path().join("*.jsonl"), &[("follow", follow)]);
+        source.resume(&Offsets::default(), None).unwrap();
+        drain(&mut source, budget(10, 1000));
+        let later = directory.path().join("later.jsonl");
+        append(&later, "{\"id\":2}\n");
+        assert_eq!(source.ends().unwrap().0.len(), if follow == "true" { 2 } else { 1 }, "follow {follow}");
+        std::fs::remove_file(later).unwrap();
+    }
+}
+
+#[test]
 fn a_stretch_comes_again_as_it_was() {
     let (directory, file) = directory();
     let other = directory.path().join("b.jsonl");
