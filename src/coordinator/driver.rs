@@ -211,6 +211,8 @@ impl Driver {
             if let Some(spent) = self.take_checkpoint()? {
                 last_checkpoint = Instant::now();
                 pause = self.checkpoint_interval.max((spent * CHECKPOINT_SHARE).min(LONGEST_PAUSE));
+                // That of a definition is right behind its planning.
+                self.program_pages.settle();
             }
             self.keep_within_memory()?;
             self.bring_rows_back();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes of one source that may wait.
 const MOST_OF_ONE: usize = 64 << 20;
 /// Bytes that one reading should bring at least where there is so much, and at most.
-const READING: (usize, usize) = (256 << 10, 32 << 20);
+const READING: (usize, usize) = (256 << 10, 16 << 20);
 /// The same of an epoch.
 const EPOCH: (usize, usize) = (512 << 10, 64 << 20);
 
