@@ -32,6 +32,7 @@ mod compact;
 mod evict;
 mod fetch;
 mod gather;
+mod heads;
 mod history;
 mod places;
 mod reach;
@@ -40,6 +41,7 @@ mod shared;
 mod snapshot;
 mod stored;
 mod take_in;
+mod together;
 mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard};

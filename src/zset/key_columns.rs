@@ -320,7 +320,7 @@ mod tests {
             parse("a int8, b timestamp", "5 2026-01-01T00:00:00 +1\n900 2026-01-01T00:00:09 +1\n5 NULL +1\n7 2026-01-01T00:00:00 +1");
         let (a, b) = (zset.column(0), zset.column(1));
         let near_a = Near::of(a.as_primitive::<Int64Type>().values()).unwrap();
-        let stand_in: Vec<i64> = b.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(1_700_000_000_000_000)).collect();
+        let stand_in: Vec<i64> = b.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(1_700_000_000_000_001)).collect();
         let words = KeyColumns::new(&[a.clone(), b.clone()], 4).unwrap();
         assert!(Near::of(&stand_in).is_none(), "too far apart");
         let near = KeyColumns::of([Held::Near(&near_a, None), Held::Values(b)].into_iter(), 4).unwrap();

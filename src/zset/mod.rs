@@ -14,6 +14,7 @@ pub mod groups;
 pub mod key_columns;
 pub mod near;
 pub mod row_codec;
+pub mod runs;
 pub mod shards;
 pub mod text;
 
@@ -27,6 +28,7 @@ pub use groups::Groups;
 pub use key_columns::KeyColumns;
 pub use near::Near;
 pub use row_codec::RowCodec;
+pub use runs::Runs;
 
 /// Rows with weights; `rows.num_rows() == weights.len()`, and no weight is null. Not necessarily consolidated.
 #[derive(Clone, Debug)]

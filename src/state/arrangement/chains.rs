@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 
 use crate::state::error::StateError;
 use crate::state::row_at::{NONE, RowAt};
+use crate::zset::Runs;
 
 use super::rows::{Find, Rows};
 
@@ -38,19 +39,23 @@ impl Rows {
         if hashes.len() != chunk.len() || (self.whole.is_some() && whole_hashes.len() != chunk.len()) {
             return Err(StateError::Misuse("rows without hashes cannot be found".to_string()));
         }
+        let whole_chunk = start == 0 && chunk.live() == chunk.len() && self.whole.is_none();
+        if let Some(runs) = Some(hashes).filter(|_| whole_chunk).and_then(Runs::of_equal) {
+            let rows: Vec<(u32, u32)> = runs.iter().map(|rows| (rows.start as u32, rows.end as u32 - 1)).collect();
+            chunk.follow_in(runs, number);
+            for (first, last) in rows {
+                let before = self.heads.replace(hashes[first as usize], RowAt { chunk: number, row: first });
+                chunk.set_next(last as usize, before);
+            }
+            self.chunks[number as usize] = Some(chunk);
+            return Ok(());
+        }
         for row in start..chunk.len() {
             if !chunk.view().is_live(row) {
                 continue;
             }
             let at = RowAt { chunk: number, row: row as u32 };
-            let hash = hashes[row];
-            let before = match self.heads.find_mut(hash, |(other, _)| *other == hash) {
-                Some((_, head)) => std::mem::replace(head, at),
-                None => {
-                    self.heads.insert_unique(hash, (hash, at), |(hash, _)| *hash);
-                    NONE
-                }
-            };
+            let before = self.heads.replace(hashes[row], at);
             chunk.set_next(row, before);
             if let Some(whole) = &mut self.whole {
                 chunk.set_previous(row, NONE);
@@ -139,13 +144,7 @@ impl Rows {
 
     /// What led to the row leads to `to`. `previous` is the row before it in its chain, if that is known.
     pub(super) fn lead_past(&mut self, at: RowAt, key_hash: u64, previous: Option<RowAt>, to: RowAt) -> Result<(), StateError> {
-        if previous.is_none_or(|previous| previous == NONE)
-            && let Ok(mut entry) = self.heads.find_entry(key_hash, |(_, head)| *head == at)
-        {
-            match to == NONE {
-                true => drop(entry.remove()),
-                false => entry.get_mut().1 = to,
-            }
+        if previous.is_none_or(|previous| previous == NONE) && self.heads.lead_past(key_hash, at, to) {
             return Ok(());
         }
         let previous = match previous {
@@ -163,7 +162,7 @@ impl Rows {
 
     /// The row before that one in the chain of its hash.
     fn previous_of(&self, row: RowAt, hash: u64) -> Result<RowAt, StateError> {
-        let mut at = self.heads.find(hash, |(other, _)| *other == hash).map_or(NONE, |(_, head)| *head);
+        let mut at = self.heads.get(hash);
         while at != NONE && at != row {
             let next = self.chunk(at)?.next(at.row as usize);
             if next == row {

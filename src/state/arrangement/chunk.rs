@@ -13,7 +13,7 @@ use crate::state::error::StateError;
 use crate::state::fixed_rows::FixedRows;
 use crate::state::row_at::{NONE, RowAt};
 use crate::state::shelf::Shelf;
-use crate::zset::ZSet;
+use crate::zset::{Runs, ZSet};
 
 use super::places::Places;
 
@@ -242,6 +242,11 @@ impl Chunk {
 
     pub fn set_next(&mut self, row: usize, next: RowAt) {
         self.next.set(row, next);
+    }
+
+    /// Has the rows of each run follow each other, in chains of which this chunk has that number.
+    pub fn follow_in(&mut self, runs: Runs, number: u32) {
+        self.next = Places::of_runs(number, runs);
     }
 
     pub fn previous(&self, row: usize) -> RowAt {

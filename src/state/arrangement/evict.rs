@@ -131,15 +131,14 @@ impl Rows {
         let of = |at: RowAt, chunks: &mut [Option<Chunk>], change: &mut dyn FnMut(&mut Chunk)| {
             chunks.get_mut(at.chunk as usize).and_then(Option::as_mut).into_iter().for_each(change);
         };
-        heads.retain(|(_, head)| {
-            let (mut at, mut last) = (*head, NONE);
-            *head = NONE;
+        heads.change_all(|old| {
+            let (mut head, mut at, mut last) = (NONE, old, NONE);
             while at != NONE {
                 let mut next = NONE;
                 of(at, chunks, &mut |chunk| next = chunk.next(at.row as usize));
                 if !leaves[at.chunk as usize] {
                     match last == NONE {
-                        true => *head = at,
+                        true => head = at,
                         false => of(last, chunks, &mut |chunk| chunk.set_next(last.row as usize, at)),
                     }
                     if both_ways {
@@ -152,11 +151,8 @@ impl Rows {
             if last != NONE {
                 of(last, chunks, &mut |chunk| chunk.set_next(last.row as usize, NONE));
             }
-            *head != NONE
+            head
         });
-        if heads.len() < heads.capacity() / 4 {
-            heads.shrink_to(heads.len() * 2, |(hash, _)| *hash);
-        }
         if let Some(whole) = whole {
             whole.retain(|(_, at)| !leaves[at.chunk as usize]);
             if whole.len() < whole.capacity() / 4 {

@@ -16,8 +16,10 @@ use crate::zset::{KeyColumns, ZSet};
 
 use super::chunk::{Chunk, View};
 use super::gather::Held;
+use super::heads::Heads;
 use super::history::History;
 use super::reach::Reach;
+use super::together::together;
 
 /// How a row is found by all its columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +40,7 @@ pub struct Rows {
     pub(super) chunks: Vec<Option<Chunk>>,
     /// The chunk that small deltas fill up.
     pub(super) last: Option<u32>,
-    /// Of the rows whose keys have one hash the newest, with the hash. Keys of one hash are rare, and share a chain.
-    pub(super) heads: HashTable<(u64, RowAt)>,
+    pub(super) heads: Heads,
     /// Every row, with the hash of all its columns: with [`Find::ByRow`], once a row was taken back.
     pub(super) whole: Option<HashTable<(u64, RowAt)>>,
     pub(super) live: usize,
@@ -73,7 +74,7 @@ impl Rows {
             find,
             chunks: Vec::new(),
             last: None,
-            heads: HashTable::new(),
+            heads: Heads::default(),
             whole: None,
             live: 0,
             negative: 0,
@@ -101,9 +102,9 @@ impl Rows {
     /// Memory in bytes, an estimate.
     pub fn bytes(&self) -> usize {
         let chunks: usize = self.chunks.iter().flatten().map(Chunk::bytes).sum();
-        let tables = self.heads.capacity() + self.whole.as_ref().map_or(0, HashTable::capacity);
+        let tables = self.heads.bytes() + self.whole.as_ref().map_or(0, HashTable::allocation_size);
         // Rows that readers alone still hold are counted too.
-        chunks + tables * (size_of::<(u64, RowAt)>() + 1) + self.cold.bytes() + self.history.bytes() + self.shelf.resident_bytes()
+        chunks + tables + self.cold.bytes() + self.history.bytes() + self.shelf.resident_bytes()
     }
 
     /// The chunks as they are now, by number.
@@ -227,6 +228,7 @@ impl Rows {
         };
         let length = (delta.len() - from).min(if room > 0 { room } else { LARGEST });
         let part = delta.slice(from, length);
+        let part = if self.find == Find::Never { together(part, &self.key)? } else { part };
         match self.last.filter(|_| room > 0) {
             Some(last) => {
                 self.hold(last)?;
@@ -316,7 +318,7 @@ impl Rows {
             }
             return Ok(None);
         }
-        let mut at = self.head(hash);
+        let mut at = self.heads.get(hash);
         while at != NONE {
             if is_it(at)? {
                 return Ok(Some(at));
@@ -333,7 +335,7 @@ impl Rows {
         let hashes = probes.hashes();
         let mut cold = self.find_cold(By::Key, &hashes)?.into_iter().peekable();
         for (number, hash) in hashes.into_iter().enumerate() {
-            let mut at = self.head(hash);
+            let mut at = self.heads.get(hash);
             while at != NONE {
                 let (chunk, row) = (self.chunk(at)?, at.row as usize);
                 let may_be_it = match chunk.resident() {
@@ -372,18 +374,14 @@ impl Rows {
         Ok((probe, found, reach))
     }
 
-    /// The places of all rows in chains whose keys have the hash, each with that number.
+    /// The places of all rows in chains whose keys may have the hash, each with that number.
     pub fn of_hash(&self, hash: u64, number: u32, into: &mut Vec<(u32, RowAt)>) -> Result<(), StateError> {
-        let mut at = self.head(hash);
+        let mut at = self.heads.get(hash);
         while at != NONE {
             into.push((number, at));
             at = self.chunk(at)?.next(at.row as usize);
         }
         Ok(())
-    }
-
-    fn head(&self, hash: u64) -> RowAt {
-        self.heads.find(hash, |(other, _)| *other == hash).map_or(NONE, |(_, at)| *at)
     }
 
     /// Checks that the probes are of this key.

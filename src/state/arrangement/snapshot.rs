@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use imbl::Vector;
 
 use crate::state::cold::{By, named};
@@ -144,10 +144,11 @@ impl ArrangementSnapshot {
         }
         let (mut probe, mut found) = (Vec::new(), Vec::new());
         for candidates in places.chunk_by(|(a, _), (b, _)| a == b) {
-            for (i, (number, at)) in candidates.iter().enumerate() {
+            // A place that was left may have been taken again.
+            let mut before = HashSet::with_capacity(candidates.len());
+            for (number, at) in candidates {
                 let then = self.view(at.chunk).is_some_and(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
-                // A place that was left may have been taken again.
-                if then && !candidates[..i].iter().any(|(_, before)| before == at) {
+                if then && (candidates.len() == 1 || before.insert((at.chunk, at.row))) {
                     probe.push(*number);
                     found.push(*at);
                 }

@@ -15,11 +15,18 @@ use crate::zset::text::{parse, print};
 const ID: TraceId = TraceId::new(ObjectId(7), 3);
 const COLUMNS: &str = "v text, k int8, w int4";
 
+/// The same without texts.
+const WORDS: &str = "v int8, k int8, w int4";
+
 type Model = BTreeMap<(u8, u8), i64>;
 
 fn open(dir: &std::path::Path, find: Find, memory: usize) -> (TraceSet, Arrangement) {
+    open_of(COLUMNS, dir, find, memory)
+}
+
+fn open_of(columns: &str, dir: &std::path::Path, find: Find, memory: usize) -> (TraceSet, Arrangement) {
     let traces = TraceSet::within(Arc::new(Store::open(dir).unwrap()), memory);
-    let rows = traces.arrangement(ID, parse(COLUMNS, "").schema(), &[1], find).unwrap();
+    let rows = traces.arrangement(ID, parse(columns, "").schema(), &[1], find).unwrap();
     (traces, rows)
 }
 
@@ -320,14 +327,15 @@ fn everything_is_under_the_empty_key() {
     assert!(traces.arrangement(ID, parse("k int8", "").schema(), &[0], Find::ByRow).is_err(), "another key is another form");
 }
 
-/// Rows that only come, and go by their places: with few texts, with many, and with few that become many.
+/// Rows that only come, and go by their places: with few texts, with many, and with few that become many, and rows of words
+/// alone, which lie by their keys.
 #[test]
 fn rows_that_nobody_looks_for_are_found_by_key() {
-    for seed in 0..24 {
+    for (seed, columns) in (0..24).flat_map(|seed| [(seed, COLUMNS), (seed, WORDS)]) {
         let mut random = SmallRng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
         let (memory, evict) = [(usize::MAX, false), (1, true), (usize::MAX, true)][seed as usize % 3];
-        let (mut traces, mut rows) = open(dir.path(), Find::Never, memory);
+        let (mut traces, mut rows) = open_of(columns, dir.path(), Find::Never, memory);
         let mut model: Vec<String> = Vec::new();
         let mut stored = model.clone();
         let mut next = 0;
@@ -335,16 +343,17 @@ fn rows_that_nobody_looks_for_are_found_by_key() {
             next += 1;
             let word = match random.random_range(0..20) {
                 0 => "NULL".to_string(),
-                _ if many => format!("text{next}"),
-                few => format!("few{few}"),
+                _ if many => next.to_string(),
+                few => few.to_string(),
             };
+            let word = if columns == WORDS || word == "NULL" { word } else { format!("text{word}") };
             format!("{word} {} {next}", text(random.random_range(0..6)))
         };
         for step in 0..14 {
             let many = [false, true, step > 7][seed as usize / 3 % 3];
             let count = [3, 700, 3000][random.random_range(0..3)];
             let come: Vec<String> = (0..count).map(|_| line(&mut random, many)).collect();
-            let delta = parse(COLUMNS, &come.iter().map(|line| format!("{line} +1\n")).collect::<String>());
+            let delta = parse(columns, &come.iter().map(|line| format!("{line} +1\n")).collect::<String>());
             match random.random_bool(0.4) {
                 true => {
                     let keys = parse("k int8", "3 +1\nNULL +1");
@@ -364,7 +373,7 @@ fn rows_that_nobody_looks_for_are_found_by_key() {
             }
             if random.random_bool(0.2) {
                 drop((traces, rows));
-                (traces, rows) = open(dir.path(), Find::Never, memory);
+                (traces, rows) = open_of(columns, dir.path(), Find::Never, memory);
                 model = stored.clone();
             }
             let mut expected: Vec<String> = model.iter().map(|line| format!("{line} +1")).collect();
@@ -376,6 +385,28 @@ fn rows_that_nobody_looks_for_are_found_by_key() {
             found.sort();
             assert!(found == expected, "seed {seed}, step {step}: {} rows, {} expected", found.len(), expected.len());
         }
-        assert!(rows.insert(&parse(COLUMNS, "few1 3 1 -1")).is_err(), "a row is taken back");
+        assert!(rows.insert(&parse(columns, "1 3 1 -1")).is_err(), "a row is taken back");
     }
+}
+
+/// Rows of words, of which each key has many, take little beside what they say.
+#[test]
+fn the_rows_of_a_key_have_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let (traces, rows) = open_of(WORDS, dir.path(), Find::Never, usize::MAX);
+    let (mut random, mut count) = (SmallRng::seed_from_u64(7), 0);
+    for _ in 0..4 {
+        let lines = (0..20_000).map(|row| format!("{} {} {} +1\n", 60_000 - row % 1000, random.random_range(0..500u32), row));
+        rows.insert(&parse(WORDS, &lines.collect::<String>())).unwrap();
+        count += 20_000;
+        // Two bytes the first column, four the last.
+        assert!(rows.bytes() < count * 7 + 500 * 20, "{} bytes for {count} rows", rows.bytes());
+    }
+    let before = found(&rows);
+    settle(&traces, true);
+    assert_eq!(found(&rows), before);
+    drop((traces, rows));
+    let (_traces, rows) = open_of(WORDS, dir.path(), Find::Never, usize::MAX);
+    assert_eq!(found(&rows), before);
+    assert!(rows.bytes() < count * 7 + 500 * 20, "{} bytes for {count} rows read again", rows.bytes());
 }
