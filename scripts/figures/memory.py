@@ -45,6 +45,7 @@ def run(options, folder, query, memory):
         others, used, begin = machine_busy(), server.cpu(), time.perf_counter()
         server.run_sql(script)
         wall, spent = time.perf_counter() - begin, server.cpu() - used
+        others = max(0.0, machine_busy() - others - spent) / wall
         most, metrics = watch.stop(), server.metrics()
         answer = f"{server.folder}/answer"
         server.save("SELECT * FROM q", answer)
@@ -55,7 +56,7 @@ def run(options, folder, query, memory):
             "state_mib": total(metrics, "floe_operator_state_bytes") / 2**20,
             "evicted_mib": total(metrics, "floe_operator_state_evicted_bytes") / 2**20,
             "found": total(metrics, "floe_operator_pages_found_total"), "read": total(metrics, "floe_operator_pages_read_total"),
-            "others": max(0.0, machine_busy() - others - spent) / wall,
+            "others": others,
         }
     finally:
         server.kill()
