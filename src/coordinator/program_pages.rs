@@ -1,9 +1,9 @@
 //! The program's own file leaves memory when something was planned, and where memory is scarce. What of it is in use comes back.
 //!
 //! The kernel counts what was ever run or read of the program's file as the process's memory: planning runs far more code than the
-//! epochs do, and seldom; it is half of that. Such pages are clean, so the kernel would take them away before it runs out of memory; but who watches
-//! what a process takes counts them, and so does `--memory`. To let go of them costs a fault for some pages that are used again,
-//! which the kernel still has.
+//! epochs do, and seldom; it is half of that. Such pages are clean, so the kernel would take them away before it runs out of memory;
+//! but who watches what a process takes counts them, and so does `--memory`. To let go of them costs a fault for some pages that are
+//! used again, which the kernel still has.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
