@@ -13,14 +13,15 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub struct ProgramPages {
-    /// Where the program's file is mapped and nobody writes; found out once.
-    mapped: Option<Vec<Range<usize>>>,
+    /// Where the program's file is mapped and nobody writes.
+    mapped: Vec<Range<usize>>,
     left: Option<Instant>,
 }
 
 impl ProgramPages {
+    /// To be made while the process has little: the kernel looks at all of its memory to say where the file is.
     pub fn new() -> ProgramPages {
-        ProgramPages { mapped: None, left: None }
+        ProgramPages { mapped: mapped(), left: None }
     }
 
     /// Something was planned: much of what ran for that will not run soon again.
@@ -41,7 +42,7 @@ impl ProgramPages {
             return;
         }
         self.left = Some(Instant::now());
-        self.mapped.get_or_insert_with(mapped).iter().for_each(let_go);
+        self.mapped.iter().for_each(let_go);
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
     fn the_program_runs_on() {
         let mut pages = ProgramPages::new();
         pages.leave();
-        let mapped = pages.mapped.unwrap_or_default();
+        let mapped = pages.mapped;
         assert!(mapped.iter().map(Range::len).sum::<usize>() > 1 << 20);
         assert!(mapped.iter().any(|range| range.contains(&(unwritten as *const () as usize))));
     }

@@ -12,13 +12,16 @@ use super::places::{long, short};
 pub struct Heads(Held);
 
 enum Held {
-    Short(HashTable<(u32, u32)>),
-    Long(HashTable<(u32, RowAt)>),
+    Short(Table<u32>),
+    Long(Table<RowAt>),
 }
+
+/// Places by half of a hash.
+struct Table<P>(HashTable<(u32, P)>);
 
 impl Default for Heads {
     fn default() -> Heads {
-        Heads(Held::Short(HashTable::new()))
+        Heads(Held::Short(Table(HashTable::new())))
     }
 }
 
@@ -36,32 +39,18 @@ impl Heads {
     /// The newest row of a hash.
     #[inline]
     pub fn get(&self, hash: u64) -> RowAt {
-        let half = half(hash);
         match &self.0 {
-            Held::Short(table) => table.find(spread(half), |(other, _)| *other == half).map_or(NONE, |(_, at)| long(*at)),
-            Held::Long(table) => table.find(spread(half), |(other, _)| *other == half).map_or(NONE, |(_, at)| *at),
+            Held::Short(table) => table.get(half(hash)).map_or(NONE, long),
+            Held::Long(table) => table.get(half(hash)).unwrap_or(NONE),
         }
     }
 
     /// Sets the newest row of a hash; the one that was it before.
     #[inline]
     pub fn replace(&mut self, hash: u64, at: RowAt) -> RowAt {
-        let half = half(hash);
         match (&mut self.0, short(at)) {
-            (Held::Short(table), Some(short)) => match table.find_mut(spread(half), |(other, _)| *other == half) {
-                Some((_, head)) => long(std::mem::replace(head, short)),
-                None => {
-                    table.insert_unique(spread(half), (half, short), |(half, _)| spread(*half));
-                    NONE
-                }
-            },
-            (Held::Long(table), _) => match table.find_mut(spread(half), |(other, _)| *other == half) {
-                Some((_, head)) => std::mem::replace(head, at),
-                None => {
-                    table.insert_unique(spread(half), (half, at), |(half, _)| spread(*half));
-                    NONE
-                }
-            },
+            (Held::Short(table), Some(short)) => table.replace(half(hash), short).map_or(NONE, long),
+            (Held::Long(table), _) => table.replace(half(hash), at).unwrap_or(NONE),
             (Held::Short(_), None) => {
                 self.lengthen();
                 self.replace(hash, at)
@@ -71,72 +60,80 @@ impl Heads {
 
     /// If the newest row of the hash is that one, it is `to` from here on, or none; whether it was.
     pub fn lead_past(&mut self, hash: u64, at: RowAt, to: RowAt) -> bool {
-        match self.get(hash) == at {
-            true if to == NONE => self.remove(hash),
-            true => drop(self.replace(hash, to)),
-            false => return false,
+        if self.get(hash) != at {
+            return false;
+        }
+        match (&mut self.0, to) {
+            (Held::Short(table), NONE) => table.remove(half(hash)),
+            (Held::Long(table), NONE) => table.remove(half(hash)),
+            _ => drop(self.replace(hash, to)),
         }
         true
-    }
-
-    fn remove(&mut self, hash: u64) {
-        let half = half(hash);
-        match &mut self.0 {
-            Held::Short(table) => {
-                if let Ok(entry) = table.find_entry(spread(half), |(other, _)| *other == half) {
-                    entry.remove();
-                }
-            }
-            Held::Long(table) => {
-                if let Ok(entry) = table.find_entry(spread(half), |(other, _)| *other == half) {
-                    entry.remove();
-                }
-            }
-        }
     }
 
     /// Has each be what `change` makes of it, which is a place as near as one of the chain's, or none.
     pub fn change_all(&mut self, mut change: impl FnMut(RowAt) -> RowAt) {
         match &mut self.0 {
-            Held::Short(table) => {
-                table.retain(|(_, at)| {
-                    // A chain's places are all as near as its head, or the table would not be of short ones.
-                    let to = change(long(*at));
-                    *at = short(to).unwrap_or(*at);
-                    to != NONE
-                });
-                if table.len() < table.capacity() / 4 {
-                    table.shrink_to(table.len() * 2, |(half, _)| spread(*half));
-                }
-            }
-            Held::Long(table) => {
-                table.retain(|(_, at)| {
-                    *at = change(*at);
-                    *at != NONE
-                });
-                if table.len() < table.capacity() / 4 {
-                    table.shrink_to(table.len() * 2, |(half, _)| spread(*half));
-                }
-            }
+            // A chain's places are all as near as its head, or the table would not be of short ones.
+            Held::Short(table) => table.change_all(|at| short(change(long(at))).filter(|to| long(*to) != NONE)),
+            Held::Long(table) => table.change_all(|at| Some(change(at)).filter(|to| *to != NONE)),
         }
     }
 
     /// Memory in bytes.
     pub fn bytes(&self) -> usize {
         match &self.0 {
-            Held::Short(table) => table.allocation_size(),
-            Held::Long(table) => table.allocation_size(),
+            Held::Short(table) => table.0.allocation_size(),
+            Held::Long(table) => table.0.allocation_size(),
         }
     }
 
     #[cold]
     fn lengthen(&mut self) {
         let Held::Short(table) = &mut self.0 else { return };
-        let mut longer = HashTable::with_capacity(table.len() + 1);
-        for (half, at) in table.drain() {
+        let mut longer = HashTable::with_capacity(table.0.len() + 1);
+        for (half, at) in table.0.drain() {
             longer.insert_unique(spread(half), (half, long(at)), |(half, _): &(u32, RowAt)| spread(*half));
         }
-        self.0 = Held::Long(longer);
+        self.0 = Held::Long(Table(longer));
+    }
+}
+
+impl<P: Copy> Table<P> {
+    #[inline]
+    fn get(&self, half: u32) -> Option<P> {
+        self.0.find(spread(half), |(other, _)| *other == half).map(|(_, at)| *at)
+    }
+
+    #[inline]
+    fn replace(&mut self, half: u32, at: P) -> Option<P> {
+        match self.0.find_mut(spread(half), |(other, _)| *other == half) {
+            Some((_, head)) => Some(std::mem::replace(head, at)),
+            None => {
+                self.0.insert_unique(spread(half), (half, at), |(half, _)| spread(*half));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, half: u32) {
+        if let Ok(entry) = self.0.find_entry(spread(half), |(other, _)| *other == half) {
+            entry.remove();
+        }
+    }
+
+    /// `change` gives none for one that goes.
+    fn change_all(&mut self, mut change: impl FnMut(P) -> Option<P>) {
+        self.0.retain(|(_, at)| match change(*at) {
+            Some(to) => {
+                *at = to;
+                true
+            }
+            None => false,
+        });
+        if self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.len() * 2, |(half, _)| spread(*half));
+        }
     }
 }
 

@@ -142,16 +142,14 @@ impl ArrangementSnapshot {
             places.extend(named(&segments, By::Key, &hashes)?.into_iter().map(|(number, at, _)| (number, at)));
             places.sort_by_key(|(number, _)| *number);
         }
+        // A place that was left may have been taken again. A chain alone has each once.
+        let mut seen = (!gone.is_empty() || !segments.is_empty()).then(HashSet::new);
         let (mut probe, mut found) = (Vec::new(), Vec::new());
-        for candidates in places.chunk_by(|(a, _), (b, _)| a == b) {
-            // A place that was left may have been taken again.
-            let mut before = HashSet::with_capacity(candidates.len());
-            for (number, at) in candidates {
-                let then = self.view(at.chunk).is_some_and(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
-                if then && (candidates.len() == 1 || before.insert((at.chunk, at.row))) {
-                    probe.push(*number);
-                    found.push(*at);
-                }
+        for (number, at) in places {
+            let then = self.view(at.chunk).is_some_and(|view| (at.row as usize) < view.len() && view.is_live(at.row as usize));
+            if then && seen.as_mut().is_none_or(|seen| seen.insert((number, at.chunk, at.row))) {
+                probe.push(number);
+                found.push(at);
             }
         }
         Ok((probes, probe, found))
