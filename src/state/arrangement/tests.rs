@@ -410,3 +410,46 @@ fn the_rows_of_a_key_have_one_place() {
     assert_eq!(found(&rows), before);
     assert!(rows.bytes() < count * 7 + 500 * 20, "{} bytes for {count} rows read again", rows.bytes());
 }
+
+/// Two keys whose hashes have one half, and so one chain: each has its own rows, whichever of them go.
+#[test]
+fn keys_that_share_a_chain_are_told_apart() {
+    let mut random = SmallRng::seed_from_u64(5);
+    let numbers: Vec<i64> = (0..400_000).map(|_| random.random_range(0..i64::MAX)).collect();
+    let keys: ArrayRef = Arc::new(arrow::array::Int64Array::from(numbers.clone()));
+    let hashes = crate::zset::KeyColumns::new(&[keys], 400_000).unwrap().hashes();
+    let mut halves: Vec<(u64, usize)> = hashes.iter().map(|hash| hash >> 32).zip(0..).collect();
+    halves.sort_unstable();
+    let pairs: Vec<[i64; 2]> =
+        halves.windows(2).filter(|two| two[0].0 == two[1].0).map(|two| [numbers[two[0].1], numbers[two[1].1]]).collect();
+    assert!(!pairs.is_empty(), "a few are expected of so many");
+    for (pair, find) in pairs.iter().flat_map(|pair| [(pair, Find::ByKey), (pair, Find::ByRow), (pair, Find::Never)]) {
+        let dir = tempfile::tempdir().unwrap();
+        let (traces, rows) = open(dir.path(), find, 1);
+        let row = |key: i64, value: usize| format!("v{value} {key} {value}");
+        let under = |found: Matches| print(&found.rows);
+        let of = |key: i64, rows: &Arrangement| {
+            let probe: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![key]));
+            let mut lines: Vec<String> = under(rows.lookup(&[probe], 1).unwrap()).lines().map(str::to_string).collect();
+            lines.sort();
+            lines
+        };
+        let all: String = (0..4).map(|n| format!("{} +1\n", row(pair[n % 2], n))).collect();
+        rows.insert(&parse(COLUMNS, &all)).unwrap();
+        let expect = |key: i64, values: &[usize]| values.iter().map(|value| format!("{} +1", row(key, *value))).collect::<Vec<_>>();
+        assert_eq!((of(pair[0], &rows), of(pair[1], &rows)), (expect(pair[0], &[0, 2]), expect(pair[1], &[1, 3])), "{find:?}");
+        if find != Find::Never {
+            for gone in [2, 3] {
+                rows.insert(&parse(COLUMNS, &format!("{} -1", row(pair[gone % 2], gone)))).unwrap();
+            }
+            assert_eq!((of(pair[0], &rows), of(pair[1], &rows)), (expect(pair[0], &[0]), expect(pair[1], &[1])), "{find:?}");
+        }
+        let before = (of(pair[0], &rows), of(pair[1], &rows));
+        let snapshot = rows.snapshot();
+        settle(&traces, true);
+        rows.insert(&parse(COLUMNS, &format!("{} +1", row(pair[0], 9)))).unwrap();
+        assert_eq!((of(pair[0], &rows).len(), of(pair[1], &rows)), (before.0.len() + 1, before.1), "{find:?}");
+        let probe: ArrayRef = Arc::new(arrow::array::Int64Array::from(vec![pair[0]]));
+        assert_eq!(under(snapshot.lookup(&[probe], 1).unwrap()).lines().count(), before.0.len(), "{find:?}");
+    }
+}
